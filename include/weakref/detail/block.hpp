@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef WEAKREF_DETAIL_BLOCK_HPP
+#define WEAKREF_DETAIL_BLOCK_HPP
+
+// One allocation for everything a tracked object needs. With a 64-byte object, an eight-byte key and
+// libstdc++:
+//
+//    0   referent_header     watch list 8, operations 8
+//   16   control block       32   (vtable 8, counts 8, object's address 8, our deleter 8)
+//   48   dictionary node     56   (weak_ptr 16, watcher 24, shares 4, hash 4, key 8); only where made
+//   together
+//  104   object              64
+//  168   end: malloc's 176-byte class, where plain make_shared of the object takes 96
+//
+// The owner is std::shared_ptr<T>(address, deleter, allocator). The deleter is one non-template class, so
+// that std::get_deleter finds the header from every alias and base; the allocator places the control block
+// inside the block. Both would normally carry a pointer to it, but shared_ptr stores them, and eight more
+// bytes would cost a malloc class: so the allocator is empty. It is told the place through the thread's
+// record, for the few instructions of one constructor, and finds the block again from the control block's own
+// address.
+//
+// The deleter has no virtual function, although that would give its type_info a single home in the library's
+// object file: the virtual pointer is eight bytes too. Its type_info has default visibility instead, which
+// the dynamic linker unifies; libstdc++ compares names anyway.
+
+#include <weakref/detail/death.hpp>
+#include <weakref/detail/referent_header.hpp>
+#include <weakref/detail/thread_record.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+namespace weakref::inline v0 {
+namespace detail {
+
+struct WEAKREF_API block_deleter {
+  template <class T> void operator()(T*) const noexcept { header->operations().die(*header); }
+  referent_header* header;
+};
+
+// Measured: libstdc++ 12 needs 32 bytes, libc++ 14 needs 40. A control block that does not fit gets an
+// allocation of its own.
+#if defined(__GLIBCXX__)
+inline constexpr std::size_t control_block_bytes = 32;
+#else
+inline constexpr std::size_t control_block_bytes = 40;
+#endif
+
+struct block_base {
+  explicit block_base(const referent_operations& operations) noexcept : header(operations) {}
+
+  static block_base& of(referent_header& header) noexcept { return reinterpret_cast<block_base&>(header); }
+  static block_base& of_place(void* place) noexcept;
+
+  /// The last weak reference is gone.
+  void control_block_gone() noexcept {
+    if (!header.was_put_off() || header.is_second_to_end()) header.operations().deallocate(header);
+  }
+  /// The death is over.
+  void death_over() noexcept {
+    if (header.was_put_off() && header.is_second_to_end()) header.operations().deallocate(header);
+  }
+
+  referent_header header;
+  alignas(void*) std::byte control_block[control_block_bytes];
+};
+static_assert(std::is_standard_layout_v<block_base>);
+
+inline block_base& block_base::of_place(void* place) noexcept {
+  return *reinterpret_cast<block_base*>(static_cast<std::byte*>(place) - offsetof(block_base, control_block));
+}
+
+/// Places the control block inside the block whose place stands in this thread's record.
+template <class T> struct block_allocator {
+  using value_type = T;
+  using is_always_equal = std::true_type;
+  static constexpr bool fits = sizeof(T) <= control_block_bytes && alignof(T) <= alignof(void*);
+
+  block_allocator() = default;
+  template <class Other> block_allocator(const block_allocator<Other>&) noexcept {}
+
+  T* allocate(std::size_t) {
+    void* const place = std::exchange(this_thread().control_block_place, nullptr);
+    if constexpr (fits) {
+      return static_cast<T*>(place);
+    } else {
+      auto* const memory = static_cast<std::byte*>(::operator new(prefix + sizeof(T), alignment));
+      *reinterpret_cast<void**>(memory) = place;
+      return reinterpret_cast<T*>(memory + prefix);
+    }
+  }
+  void deallocate(T* memory, std::size_t) noexcept {
+    if constexpr (fits) {
+      block_base::of_place(memory).control_block_gone();
+    } else {
+      std::byte* const start = reinterpret_cast<std::byte*>(memory) - prefix;
+      void* const place = *reinterpret_cast<void**>(start);
+      ::operator delete(start, alignment);
+      block_base::of_place(place).control_block_gone();
+    }
+  }
+  friend bool operator==(const block_allocator&, const block_allocator&) noexcept { return true; }
+
+ private:
+  static constexpr std::align_val_t alignment{
+      alignof(T) < alignof(std::max_align_t) ? alignof(std::max_align_t) : alignof(T)};
+  static constexpr std::size_t prefix = static_cast<std::size_t>(alignment);
+};
+
+/// Room for an object that is constructed and destroyed by hand.
+template <class T> struct storage {
+  T* address() noexcept { return reinterpret_cast<T*>(bytes); }
+  alignas(T) std::byte bytes[sizeof(T)];
+};
+template <> struct storage<void> {};
+
+/// A referent's block. Object is what lies in it: the referent itself, or what an adopted one needs to be let
+/// go. Node is a dictionary's node for it, or void.
+template <class Object, class Allocator, class Sync, class Node = void> class block : public block_base {
+  using allocator_type = typename std::allocator_traits<Allocator>::template rebind_alloc<block>;
+  using traits = std::allocator_traits<allocator_type>;
+
+ public:
+  /// A block with nothing in it. Throws: std::bad_alloc.
+  static block* allocate(const Allocator& allocator) {
+    allocator_type own(allocator);
+    auto const memory = traits::allocate(own, 1);
+    return ::new (static_cast<void*>(std::to_address(memory))) block(own);
+  }
+  /// Gives back a block with nothing in it.
+  void deallocate() noexcept { free(header); }
+
+  /// Allocates and lets `construct(Object*, Allocator&)` make the object.
+  template <class Construct> static block* make(const Allocator& allocator, Construct&& construct) {
+    block* const made = allocate(allocator);
+    try {
+      construct(made->object(), made->allocator_);
+    } catch (...) {
+      made->deallocate();
+      throw;
+    }
+    return made;
+  }
+
+  /// Gives the object its first owner, which points to `pointer`. Throws: std::bad_alloc, only for a control
+  /// block that does not fit; then the object is destroyed, and control_block_gone() ends the block.
+  template <class T> std::shared_ptr<T> own(T* pointer) {
+    this_thread().control_block_place = control_block;
+    return std::shared_ptr<T>(pointer, block_deleter{&header}, block_allocator<std::byte>());
+  }
+
+  Object* object() noexcept { return object_.address(); }
+  void* node_place() noexcept requires(!std::is_void_v<Node>) { return node_.bytes; }
+
+ private:
+  explicit block(const allocator_type& allocator) noexcept : block_base(operations_), allocator_(allocator) {}
+  ~block() = default;
+
+  static block& of(referent_header& header) noexcept { return static_cast<block&>(block_base::of(header)); }
+  void destroy() noexcept {
+    using object_allocator = typename std::allocator_traits<Allocator>::template rebind_alloc<Object>;
+    object_allocator allocator(allocator_);
+    std::allocator_traits<object_allocator>::destroy(allocator, object());
+  }
+
+  static void die(referent_header& header) noexcept {
+    // An object that nobody watches, the commonest death, needs nothing of the protocol but its last step.
+    if constexpr (std::is_same_v<Sync, default_sync>) {
+      if (header.list.peek() == 0 && this_thread().depth == 0) return of(header).destroy();
+    }
+    death<Sync>::begin(header);
+  }
+  static void finish(referent_header& header) noexcept {
+    block& self = of(header);
+    self.destroy();
+    self.death_over();
+  }
+  static void free(referent_header& header) noexcept {
+    block& self = of(header);
+    allocator_type allocator(self.allocator_);
+    self.~block();
+    traits::deallocate(allocator, std::pointer_traits<typename traits::pointer>::pointer_to(self), 1);
+  }
+
+  static constexpr referent_operations operations_{&die,   &death<Sync>::resume, &finish, &free, nullptr,
+                                                   nullptr};
+
+  [[no_unique_address]] storage<Node> node_;
+  storage<Object> object_;
+  [[no_unique_address]] allocator_type allocator_;
+};
+
+} // namespace detail
+} // namespace weakref::inline v0
+
+#endif

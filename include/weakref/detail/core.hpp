@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef WEAKREF_DETAIL_CORE_HPP
+#define WEAKREF_DETAIL_CORE_HPP
+
+// The core of a container: counted, and all that its nodes know of it. A container object is a pointer to
+// one, so a move exchanges pointers and touches no node, and deaths that are under way when the container
+// goes find their core alive.
+//
+// Who frees a node? Its sharers (entry.hpp) drop their shares in any order:
+//
+//   release    somebody took the node out of the table (erase, replace, clear). With an owner in hand no
+//   death
+//              can be under way, so it unlinks the node from the watch list and drops both shares. Without
+//              one, a death has the node or will get it: it drops the table's share only. That death still
+//              needs the core, to lock the shard and find nothing; so the node first gets a count on the core
+//              to carry, which the last to drop gives back.
+//   evict      the death takes the node out of the table itself: both shares are its own.
+//   cursors    pin nodes under the shard's lock while they are in the table.
+//
+// Atomic operations: a hit that returns an owner 4 (lock, unlock, count up, the caller's count down), a visit
+// 2, a death with eviction 2, erasing by key 6, storing a new object made with its node 2.
+//
+// No operation holds two locks. What a lock protects is done by the functions of `access`; what they take out
+// is released after the unlock, because releasing runs destructors.
+
+#include <weakref/detail/shards.hpp>
+#include <weakref/detail/table.hpp>
+#include <weakref/detail/tracking.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+namespace weakref::inline v0 {
+namespace detail {
+
+/// Node derives from `entry` and has `referent_type` and `weak()`, the std::weak_ptr to it.
+template <class Node, class Mutex, class Allocator> class core final : public core_base {
+ public:
+  using sync = sync_of<Mutex>;
+  using referent_type = typename Node::referent_type;
+  using owner_type = std::shared_ptr<referent_type>;
+  using table_type = table<Allocator>;
+  using slots_type = typename table_type::slots_type;
+  using shards_type = shards<Node, Mutex, Allocator>;
+  using shard = typename shards_type::shard;
+  static constexpr std::uint32_t none = table_type::none;
+
+  static core* create(const Allocator& allocator, std::size_t shard_count, bool accept_untracked) {
+    using core_allocator = typename std::allocator_traits<Allocator>::template rebind_alloc<core>;
+    core_allocator own(allocator);
+    auto const memory = std::allocator_traits<core_allocator>::allocate(own, 1);
+    try {
+      return ::new (static_cast<void*>(std::to_address(memory)))
+          core(allocator, shard_count, accept_untracked);
+    } catch (...) {
+      std::allocator_traits<core_allocator>::deallocate(own, memory, 1);
+      throw;
+    }
+  }
+
+  void add_ref() noexcept { count_.fetch_add(1, std::memory_order_relaxed); }
+  void drop_ref() noexcept {
+    // acq_rel: every other user's last access comes before the destruction
+    if (count_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
+  }
+
+  const Allocator& allocator() const noexcept { return allocator_; }
+  bool accepts_untracked() const noexcept { return accept_untracked_; }
+  shards_type& all_shards() noexcept { return shards_; }
+
+  /// The lock of one shard, and what may be done under it. With user code (a comparison, a visit function)
+  /// the thread's record says so meanwhile, and what was put off because of it runs after the unlock.
+  template <bool runs_user_code> class access {
+   public:
+    access(core& container, std::uint32_t hash) : shard_(container.shards_.lock(hash)) { enter(); }
+    access(core&, shard& chosen) : shard_(chosen) {
+      shard_.mutex.lock();
+      enter();
+    }
+    ~access() {
+      if constexpr (runs_user_code) --this_thread().depth;
+      shard_.mutex.unlock(); // for a death the container, and this shard, may be gone now
+      if constexpr (runs_user_code) run_put_off();
+    }
+    access(const access&) = delete;
+    access& operator=(const access&) = delete;
+
+    shard* operator->() const noexcept { return &shard_; }
+    template <class Match> Node* find(std::uint32_t hash, Match&& match) const {
+      const std::uint32_t index = find_index(hash, match);
+      return index == none ? nullptr : &at(index);
+    }
+    template <class Match> std::uint32_t find_index(std::uint32_t hash, Match&& match) const {
+      return shard_.entries.find(hash, [&](entry& found) { return match(static_cast<Node&>(found)); });
+    }
+    Node& at(std::uint32_t index) const noexcept { return static_cast<Node&>(shard_.entries[index]); }
+    void take_out(std::uint32_t index) const noexcept {
+      shard_.entries.erase(index);
+      shard_.count_entries();
+    }
+
+   private:
+    static void enter() noexcept {
+      if constexpr (runs_user_code) ++this_thread().depth;
+    }
+    shard& shard_;
+  };
+
+  // --- nodes ---------------------------------------------------------------------------------------------
+
+  /// A node in memory of its own, with a key and not yet a referent.
+  /// Throws: std::bad_alloc (also for an address beyond the slots), what the node's constructor throws.
+  template <class... Args> Node* make_node(std::uint32_t hash, Args&&... args) {
+    node_allocator own(allocator_);
+    auto const memory = node_traits::allocate(own, 1);
+    try {
+      return make_node_at(std::to_address(memory), hash, 0, std::forward<Args>(args)...);
+    } catch (...) {
+      node_traits::deallocate(own, memory, 1);
+      throw;
+    }
+  }
+  /// The same in its referent's own block.
+  template <class... Args> Node* make_node_in_block(void* place, std::uint32_t hash, Args&&... args) {
+    return make_node_at(place, hash, entry::in_block, std::forward<Args>(args)...);
+  }
+  /// Takes back a node that never got a referent.
+  void destroy_unbound(Node& node) noexcept { free(node, this); }
+
+  /// Where to register an owner given to be stored. Throws: untracked_error for a null, ownerless or
+  /// untracked one, the latter unless such are accepted.
+  tracking require_tracked(const owner_type& owner) const {
+    if (!accept_untracked_) return require_tracking<sync>(owner, true);
+    if (owner == nullptr || owner.use_count() == 0) throw_untracked(type_name<referent_type>(), true, false);
+    return find_tracking<sync>(owner);
+  }
+
+  /// Gives the node its referent and hangs it into the watch list. The caller holds the owner.
+  void bind(Node& node, const owner_type& owner, const tracking& where) noexcept {
+    node.weak() = owner;
+    const bool is_visitable = where.is_block && holds_address(node.weak(), owner.get());
+    const std::uint32_t kind = where.header == nullptr ? entry::untracked
+                               : is_visitable          ? entry::visitable
+                                                       : 0;
+    const std::uint32_t count = where.header == nullptr ? 1 : 2;
+    node.shares.fetch_add(count * entry::one_share + kind, std::memory_order_relaxed);
+    if (where.header == nullptr) return;
+    list_lock<sync> lock(where.header->list);
+    lock.push(node);
+  }
+
+  /// Gives up a node that is not (or no longer) in the table. `known` is an owner of the referent, or null if
+  /// the caller has none. Runs user code: the key's destructor, and the referent's death if this thread turns
+  /// out to be the last owner.
+  void release(Node& gone, const owner_type* known = nullptr) noexcept {
+    if (gone.is(entry::untracked)) return drop(gone, 1, this);
+    owner_type held;
+    if (known == nullptr) {
+      held = lock_owner<sync>(gone.weak());
+      known = &held;
+    }
+    if (referent_header* const header = find_registered<sync>(*known)) {
+      {
+        list_lock<sync> lock(header->list);
+        lock.remove(gone);
+      }
+      drop(gone, 2, this);
+    } else {
+      add_ref(); // to be carried
+      // acq_rel: as in drop()
+      const std::uint32_t before =
+          gone.shares.fetch_add(entry::carries - entry::one_share, std::memory_order_acq_rel);
+      if (before / entry::one_share == 1) {
+        free(gone, this);
+        drop_ref();
+      }
+    }
+    release_owner<sync>(held);
+  }
+
+  void unpin(Node& pinned) noexcept { drop(pinned, 1, this); }
+
+  // --- the death's side (death.hpp, steps 3 and 4) ---------------------------------------------------------
+
+  discard_function evict(entry& evicted) noexcept override {
+    WEAKREF_ASSERT(shards_.may_be_used_by_this_thread(),
+                   "a referent of a container without locks dies on another thread");
+    const access<false> home(*this, evicted.hash);
+    const std::uint32_t index = home->entries.find_entry(evicted);
+    if (index == none) return &discard_released;
+    home.take_out(index);
+    // The node is given back to the allocator after the unlock, when the container may be gone: a stateless
+    // allocator is made anew then, another one is kept alive in the core.
+    if constexpr (!stateless) add_ref();
+    return &discard_evicted;
+  }
+
+  void tear_down() noexcept override {
+    clear();
+    drop_ref();
+  }
+
+  /// The container object ends. Inside user code under some container's lock its contents go later.
+  void abandon() noexcept {
+    thread_record& thread = this_thread();
+    if (thread.depth == 0) return tear_down();
+    next_put_off = thread.first_container;
+    thread.first_container = this;
+  }
+
+  // --- whole-container operations, shard by shard
+  // ------------------------------------------------------------
+
+  /// O(entries).
+  void clear() noexcept {
+    shards_.for_each([this](shard& each) {
+      slots_type slots{typename slots_type::allocator_type(allocator_)};
+      {
+        const access<false> locked(*this, each);
+        locked->entries.take_all(slots);
+        locked->count_entries();
+      }
+      for (const slot s : slots) {
+        if (s != 0) release(static_cast<Node&>(*entry_of(s)));
+      }
+    });
+  }
+
+  /// Throws: std::bad_alloc; the entries are unchanged.
+  void reserve(std::size_t entries) {
+    if (shards_.should_split(entries)) shards_.split();
+    const std::size_t count = shards_.count();
+    const std::uint64_t each_entries = entries / count + (count == 1 ? 0 : entries / count / 8 + 8);
+    shards_.for_each([&](shard& each) {
+      const std::uint32_t capacity = table_type::capacity_for(each_entries);
+      slots_type slots(capacity, slot{0}, typename slots_type::allocator_type(allocator_));
+      const access<false> locked(*this, each);
+      if (!locked->is_retired && locked->entries.capacity() < capacity) locked->entries.rehash(slots);
+    });
+  }
+
+ private:
+  static constexpr bool stateless = std::is_empty_v<Allocator> && std::is_default_constructible_v<Allocator>;
+  using node_allocator = typename std::allocator_traits<Allocator>::template rebind_alloc<Node>;
+  using node_traits = std::allocator_traits<node_allocator>;
+
+  core(const Allocator& allocator, std::size_t shard_count, bool accept_untracked)
+      : allocator_(allocator), shards_(allocator, shard_count), accept_untracked_(accept_untracked) {}
+  ~core() = default;
+
+  void destroy() noexcept {
+    using core_allocator = typename std::allocator_traits<Allocator>::template rebind_alloc<core>;
+    core_allocator own(allocator_);
+    this->~core();
+    std::allocator_traits<core_allocator>::deallocate(
+        own, std::pointer_traits<typename std::allocator_traits<core_allocator>::pointer>::pointer_to(*this),
+        1);
+  }
+
+  template <class... Args>
+  Node* make_node_at(void* place, std::uint32_t hash, std::uint32_t kind, Args&&... args) {
+    if (!fits_slot(place)) throw std::bad_alloc();
+    return ::new (place) Node(*this, hash, kind, std::forward<Args>(args)...);
+  }
+
+  /// Drops shares of a node; the last to drop frees it. `container` is touched only where the caller keeps it
+  /// alive or the node carries a count on it.
+  static void drop(Node& shared, std::uint32_t shares, core* container) noexcept {
+    // Alone with it? Then no atomic operation: nobody can add a pin to a node that is out of the table.
+    // acquire: pairs with the release below, so that the former sharers' last looks are over.
+    std::uint32_t before = shared.shares.load(std::memory_order_acquire);
+    if (before / entry::one_share != shares)
+      before = shared.shares.fetch_sub(shares * entry::one_share, std::memory_order_acq_rel);
+    if (before / entry::one_share != shares) return;
+    free(shared, container);
+    if ((before & entry::carries) != 0) container->drop_ref();
+  }
+
+  static void free(Node& last, [[maybe_unused]] core* container) noexcept {
+    // The weak reference goes last: it may hold up the memory in which the node lies.
+    const std::weak_ptr<referent_type> memory = std::move(last.weak());
+    const bool in_block = last.is(entry::in_block);
+    last.~Node();
+    if (in_block) return;
+    node_allocator own = [&] {
+      if constexpr (stateless) {
+        return node_allocator(Allocator());
+      } else {
+        return node_allocator(container->allocator_);
+      }
+    }();
+    node_traits::deallocate(own, std::pointer_traits<typename node_traits::pointer>::pointer_to(last), 1);
+  }
+
+  static void discard_evicted(entry& evicted) noexcept {
+    Node& gone = static_cast<Node&>(evicted);
+    core* const container = static_cast<core*>(gone.core);
+    // A cursor that still pins the node must not keep the dead object's memory.
+    std::weak_ptr<referent_type> memory;
+    if (!gone.is(entry::in_block)) memory = std::move(gone.weak());
+    drop(gone, 2, container);
+    if constexpr (!stateless) container->drop_ref();
+  }
+  /// Somebody else took it out of the table, and has released it or will.
+  static void discard_released(entry& evicted) noexcept {
+    Node& gone = static_cast<Node&>(evicted);
+    drop(gone, 1, static_cast<core*>(gone.core));
+  }
+
+  std::atomic<std::uint32_t> count_{1};
+  [[no_unique_address]] Allocator allocator_;
+  shards_type shards_;
+  bool accept_untracked_;
+};
+
+} // namespace detail
+} // namespace weakref::inline v0
+
+#endif

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef WEAKREF_DETAIL_DEATH_HPP
+#define WEAKREF_DETAIL_DEATH_HPP
+
+// The death protocol: an object dies while somebody is looking. Everything above this file is ordinary code.
+//
+// A death (class death), on the thread whose owner was the last one:
+//
+//   0  Under a container's lock, inside user code? Then the whole death is put off until this thread has left
+//      the outermost such lock. Nothing user-made ever runs inside somebody's lock.
+//   1  (The count is zero: every ref is dead already.)
+//   2  Close the list and detach the watchers, under the list's lock. Nobody can join a dying list: that
+//   needs
+//      an owner.
+//   3  Evict each entry from its container, through the node it is. One shard's lock at a time, no other
+//   lock,
+//      no hash, no comparison, no allocation, no user code.
+//   4  Discard the evicted entries: keys and mapped values are destroyed, no lock held.
+//   5  Call the callbacks, newest first, no lock held, each given its own ref.
+//   6  What leaves a callback as an exception goes to the unraisable hook.
+//   7  Destroy the object; its memory follows.
+//
+// The end of a ref with a callback (class callback_link, disarm), on any thread:
+//
+//   a  Lock the list. Still linked: unlink it, it will not be called.
+//   b  Being called, on this thread: tell the loop not to touch it again, and return at once.
+//   c  Being called, on another thread: wait until that call has returned. It never waits for another one.
+//
+// Races, and what decides them:
+//
+//   death (2)            | ref's end (a)          | the list's lock: detached first or unlinked first
+//   callback (5)         | its own ref's end (c)  | `running`, under the list's lock; the wait holds no lock
+//   callback (5)         | another ref's end (a)  | that ref is still in `queue`: unlinked under the lock
+//   evict (3)            | erase, replace, clear  | the shard's lock: who finds the entry in the table takes
+//   it out evict (3)            | insert, same key       | evict looks for its own node, never for the key
+//   discard (4)          | cursor                 | shares: the last to drop frees
+//   discard (4)          | a release under way    | as above; the release carries a count on the core
+//   (core.hpp) end of a put-off one | last weak reference    | referent_header::is_second_to_end
+//
+// Order of locks: there is none to observe, since no two locks of the library are ever held together.
+
+#include <weakref/detail/entry.hpp>
+#include <weakref/detail/referent_header.hpp>
+#include <weakref/detail/thread_record.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <exception>
+
+namespace weakref::inline v0 {
+namespace detail {
+
+/// Hands an exception that nobody can catch to the unraisable hook.
+WEAKREF_API void report_unraisable() noexcept;
+
+/// Counts calls of callbacks that somebody waited for. One word for the whole process: waiting is rare, and a
+/// word that outlives every object cannot be woken up too late.
+extern WEAKREF_API std::atomic<std::uint32_t> awaited_callbacks;
+
+/// What a ref with a callback is in the watch list. Its fields are guarded by the list's lock.
+struct callback_link : watcher {
+  using call_function = void (*)(callback_link&);
+
+  /// Registers. The caller holds an owner.
+  template <class Sync> void arm(referent_header& watched, call_function function) noexcept {
+    if (auto* const retain = watched.operations().retain) retain(watched);
+    header = &watched;
+    call = function;
+    list_lock<Sync> lock(watched.list);
+    lock.push(*this);
+    linked = true;
+  }
+
+  /// Unregisters, or waits for the call in progress. Idempotent.
+  template <class Sync> void disarm() noexcept {
+    if (header == nullptr) return;
+    leave<Sync>();
+    if (auto* const release = header->operations().release) release(*header);
+    header = nullptr;
+  }
+
+  referent_header* header = nullptr;
+  call_function call = nullptr;
+  bool linked = false;
+
+ private:
+  template <class Sync> void leave() noexcept;
+};
+
+/// The callbacks of one death, while they are called; lies on the dying thread's stack.
+struct firing {
+  watcher* queue = nullptr; // newest first
+  callback_link* running = nullptr;
+  const thread_record* thread = nullptr;
+  bool awaited = false;
+
+  void remove(watcher& gone) noexcept {
+    (&gone == queue ? queue : gone.previous->next) = gone.next;
+    if (gone.next != nullptr) gone.next->previous = gone.previous;
+  }
+};
+
+template <class Sync> void callback_link::leave() noexcept {
+  list_lock<Sync> lock(header->list);
+  if (linked) { // a
+    linked = false;
+    if (firing* const in_progress = lock.current_firing()) return in_progress->remove(*this);
+    return lock.remove(*this);
+  }
+  for (;;) {
+    firing* const in_progress = lock.current_firing();
+    if (in_progress == nullptr || in_progress->running != this) return;
+    if (in_progress->thread == &this_thread()) { // b
+      in_progress->running = nullptr;
+      return;
+    }
+    in_progress->awaited = true; // c
+    // Read under the lock: a call that returns later counts up after this, and wakes the wait below.
+    const std::uint32_t seen = awaited_callbacks.load(std::memory_order_relaxed);
+    lock.unlock();
+    Sync::wait(awaited_callbacks, seen);
+    lock.lock();
+  }
+}
+
+template <class Sync> class death {
+ public:
+  /// The last owner has let go.
+  static void begin(referent_header& header) noexcept {
+    thread_record& thread = this_thread();
+    Sync::point(sync_point::death);
+    if (thread.depth == 0) return run(header);
+    header.mark_put_off(); // 0
+    if (thread.last_death == nullptr) {
+      thread.first_death = &header;
+    } else {
+      list_lock<Sync> lock(thread.last_death->list);
+      lock.set_link(&header);
+    }
+    thread.last_death = &header;
+  }
+
+  /// Takes the death, the first of those put off, out of the thread's queue and runs it.
+  static void resume(referent_header& header) noexcept {
+    thread_record& thread = this_thread();
+    {
+      list_lock<Sync> lock(header.list);
+      thread.first_death = lock.link();
+      lock.set_link(nullptr);
+    }
+    if (thread.first_death == nullptr) thread.last_death = nullptr;
+    run(header);
+  }
+
+ private:
+  static void run(referent_header& header) noexcept {
+    firing in_progress;
+    in_progress.thread = &this_thread();
+    watcher* const entries = detach(header, in_progress); // 2
+    for (watcher* each = entries; each != nullptr; each = each->next) {
+      each->discard = each->core->evict(static_cast<entry&>(*each)); // 3
+    }
+    for (watcher* each = entries; each != nullptr;) {
+      watcher* const next = each->next;          // discarding frees the node
+      each->discard(static_cast<entry&>(*each)); // 4
+      each = next;
+    }
+    if (in_progress.queue != nullptr) fire(header, in_progress);
+    header.operations().finish(header); // 7; may free the header
+  }
+
+  /// Returns the entries, chained by `next`; the callbacks are left in the firing's queue.
+  static watcher* detach(referent_header& header, firing& in_progress) noexcept {
+    const std::uintptr_t word = header.list.peek();
+    if ((word & watch_list::mode_mask) == watch_list::entries)
+      return reinterpret_cast<watcher*>(word & watch_list::pointer_mask);
+
+    watcher* entries = nullptr;
+    watcher** last_entry = &entries;
+    watcher* last_callback = nullptr;
+    list_lock<Sync> lock(header.list);
+    for (watcher* each = lock.first(); each != nullptr; each = each->next) {
+      if (each->core != nullptr) {
+        *last_entry = each;
+        last_entry = &each->next;
+      } else {
+        (last_callback == nullptr ? in_progress.queue : last_callback->next) = each;
+        each->previous = last_callback;
+        last_callback = each;
+      }
+    }
+    *last_entry = nullptr;
+    if (last_callback != nullptr) last_callback->next = nullptr;
+    lock.close(in_progress.queue == nullptr ? nullptr : &in_progress);
+    return entries;
+  }
+
+  static void fire(referent_header& header, firing& in_progress) noexcept {
+    list_lock<Sync> lock(header.list);
+    while (in_progress.queue != nullptr) {
+      callback_link& called = static_cast<callback_link&>(*in_progress.queue);
+      in_progress.remove(called);
+      called.linked = false;
+      in_progress.running = &called;
+      lock.unlock();
+      try {
+        called.call(called); // 5; `called` may be gone afterwards
+      } catch (...) {
+        report_unraisable(); // 6
+      }
+      lock.lock();
+      in_progress.running = nullptr;
+      if (in_progress.awaited) {
+        in_progress.awaited = false;
+        // Counted before the unlock that lets the waiter see `running`, so that its wait cannot outlast this.
+        awaited_callbacks.fetch_add(1, std::memory_order_relaxed);
+        Sync::notify_all(awaited_callbacks);
+      }
+    }
+    lock.close(nullptr); // the firing leaves the stack
+  }
+};
+
+extern template class death<default_sync>;
+
+} // namespace detail
+} // namespace weakref::inline v0
+
+#endif

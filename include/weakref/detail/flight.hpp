@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef WEAKREF_DETAIL_FLIGHT_HPP
+#define WEAKREF_DETAIL_FLIGHT_HPP
+
+// Single flight: of all threads that want to create the object of one key, one does, and the others wait for
+// it.
+//
+// A flight lies on its creator's stack and hangs in its shard's list, under the shard's lock, while the
+// factory runs. Who finds it there and must wait attaches a `landing` to it (the first waiter makes it;
+// without waiters there is none) and waits for that; the creator takes the landing along when it removes the
+// flight, and puts the result there. A landing is shared by creator and waiters, so nobody waits for anybody
+// to leave.
+//
+// Waiting threads form a graph: thread -> landing -> its creator -> what that one waits for. An edge that
+// would close a cycle is refused. The graph is read and changed under one lock of the process, which only
+// waiting takes. When a flight is over its landing names no creator any more: an edge to a thread that is
+// about to wake up must not look like a cycle.
+
+#include <weakref/detail/thread_record.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+namespace weakref::inline v0 {
+namespace detail {
+
+/// What a thread waits for: somebody's flight. The creator is guarded by the wait graph's lock.
+struct wait_point {
+  const thread_record* creator = nullptr;
+};
+
+/// Enters the edge from this thread. Throws std::logic_error if that would close a cycle.
+WEAKREF_API void begin_wait(wait_point& awaited);
+WEAKREF_API void end_wait() noexcept;
+/// The flight is over: nobody waits for its creator any more.
+WEAKREF_API void end_flight(wait_point& awaited) noexcept;
+[[noreturn]] WEAKREF_API void throw_recursive_creation();
+
+/// Where the result of a flight arrives. Owner is a std::shared_ptr.
+template <class Owner> struct landing : wait_point {
+  enum : std::uint32_t { in_flight, landed, failed };
+  std::atomic<std::uint32_t> state{in_flight};
+  Owner owner; // written before the state says landed
+
+  /// By the creator, with no lock held. An empty owner: the creation failed.
+  template <class Sync> void arrive(const Owner& result) {
+    owner = result;
+    end_flight(*this);
+    // release: pairs with the acquire in wait(); the owner is seen
+    state.store(result == nullptr ? failed : landed, std::memory_order_release);
+    Sync::notify_all(state);
+  }
+  /// Empty if the creation failed.
+  template <class Sync> Owner wait() {
+    begin_wait(*this);
+    while (state.load(std::memory_order_acquire) == in_flight) Sync::wait(state, std::uint32_t{in_flight});
+    end_wait();
+    return owner;
+  }
+};
+
+/// A creation in progress. Guarded by the lock of the shard in whose list it hangs.
+struct flight {
+  flight* next = nullptr;
+  std::uint32_t hash = 0;
+  const thread_record* creator = &this_thread();
+  const void* key = nullptr;         // the creator's own
+  std::shared_ptr<void> destination; // landing<Owner>; null while nobody waits
+};
+
+/// The flights of a shard, usually none or one.
+class flight_list {
+ public:
+  void push(flight& added) noexcept {
+    added.next = first_;
+    first_ = &added;
+  }
+  flight* pop() noexcept {
+    flight* const popped = first_;
+    if (popped != nullptr) first_ = popped->next;
+    return popped;
+  }
+  void remove(const flight& gone) noexcept {
+    flight** at = &first_;
+    while (*at != &gone) at = &(*at)->next;
+    *at = gone.next;
+  }
+  template <class Match> flight* find(std::uint32_t hash, Match&& match) const {
+    for (flight* each = first_; each != nullptr; each = each->next) {
+      if (each->hash == hash && match(*each)) return each;
+    }
+    return nullptr;
+  }
+
+ private:
+  flight* first_ = nullptr;
+};
+
+} // namespace detail
+} // namespace weakref::inline v0
+
+#endif

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef WEAKREF_DETAIL_OPERATIONS_HPP
+#define WEAKREF_DETAIL_OPERATIONS_HPP
+
+// What the containers do, over any core: find, visit, put, take. Each locks one shard once (put: again after
+// making room). The pattern throughout: what may run user code when it goes (owners, nodes) is declared
+// before the `access`, and so goes after the unlock.
+
+#include <weakref/detail/core.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+
+namespace weakref::inline v0 {
+namespace detail {
+
+/// Dead untracked entries on their way out, chained by `next`.
+template <class Core, class Node> class swept_entries {
+ public:
+  explicit swept_entries(Core& container) noexcept : container_(container) {}
+  ~swept_entries() {
+    while (first_ != nullptr) {
+      Node& gone = static_cast<Node&>(*first_);
+      first_ = static_cast<entry*>(gone.next);
+      container_.release(gone);
+    }
+  }
+  swept_entries(const swept_entries&) = delete;
+  swept_entries& operator=(const swept_entries&) = delete;
+
+  /// Under the shard's lock: looks at this many slots from the rover on, and takes the dead ones out.
+  template <class Access> void sweep(Access& shard, std::uint32_t slots) noexcept {
+    for (; slots != 0 && shard->entries.size() != 0; --slots) {
+      if (shard->rover >= shard->entries.capacity()) shard->rover = 0;
+      if (shard->entries.is_empty(shard->rover)) {
+        ++shard->rover;
+        continue;
+      }
+      Node& seen = shard.at(shard->rover);
+      if (!seen.is(entry::untracked) || !is_expired<typename Core::sync>(seen.weak())) {
+        ++shard->rover;
+        continue;
+      }
+      shard.take_out(shard->rover); // the next entry may have moved here: the rover stays
+      seen.next = first_;
+      first_ = &seen;
+    }
+  }
+
+ private:
+  Core& container_;
+  entry* first_ = nullptr;
+};
+
+inline constexpr std::uint32_t slots_per_operation = 2;
+
+/// An owner of the referent of the matching entry; empty if there is none alive.
+template <bool user_code, class Node, class Core, class Match>
+typename Core::owner_type find_owner(Core& container, std::uint32_t hash, Match&& match) {
+  typename Core::owner_type owner;
+  swept_entries<Core, Node> swept(container);
+  typename Core::template access<user_code> shard(container, hash);
+  if (Node* const found = shard.find(hash, match)) {
+    owner = lock_owner<typename Core::sync>(found->weak());
+  } else if (container.accepts_untracked()) {
+    swept.sweep(shard, slots_per_operation);
+  }
+  return owner;
+}
+
+template <bool user_code, class Node, class Core, class Match>
+bool is_present(Core& container, std::uint32_t hash, Match&& match) {
+  swept_entries<Core, Node> swept(container);
+  typename Core::template access<user_code> shard(container, hash);
+  Node* const found = shard.find(hash, match);
+  if (found != nullptr) return !is_expired<typename Core::sync>(found->weak());
+  if (container.accepts_untracked()) swept.sweep(shard, slots_per_operation);
+  return false;
+}
+
+/// Calls f(Node&, referent&) under the lock, if the matching entry's referent is alive.
+template <class Node, class Core, class Match, class F>
+bool visit_entry(Core& container, std::uint32_t hash, Match&& match, F&& f) {
+  typename Core::owner_type owner;
+  typename Core::template access<true> shard(container, hash);
+  Node* const found = shard.find(hash, match);
+  if (found == nullptr) return false;
+  if (found->is(entry::visitable)) {
+    // Its death must evict it, and so needs the lock that is held here, before its destructor runs: alive
+    // now, it is whole until the unlock, and the count need not be touched.
+    if (is_expired<typename Core::sync>(found->weak())) return false;
+    f(*found, *address_of(found->weak()));
+    return true;
+  }
+  owner = lock_owner<typename Core::sync>(found->weak());
+  if (owner == nullptr) return false;
+  f(*found, *owner);
+  return true;
+}
+
+/// A node on its way into a table: bound to a referent by whoever made it. Released again if it is not
+/// stored.
+template <class Core, class Node> class new_entry {
+ public:
+  new_entry(Core& container, Node& made) noexcept : container_(container), node_(&made) {}
+  ~new_entry() {
+    if (node_ == nullptr) return;
+    if (owner_ == nullptr) {
+      container_.destroy_unbound(*node_);
+    } else {
+      container_.release(*node_, &owner_);
+    }
+  }
+  new_entry(const new_entry&) = delete;
+  new_entry& operator=(const new_entry&) = delete;
+
+  void bind(typename Core::owner_type owner, const tracking& where) noexcept {
+    owner_ = std::move(owner);
+    container_.bind(*node_, owner_, where);
+  }
+  Node& node() const noexcept { return *node_; }
+  const typename Core::owner_type& owner() const noexcept { return owner_; }
+  void stored() noexcept { node_ = nullptr; }
+
+ private:
+  Core& container_;
+  Node* node_;
+  typename Core::owner_type owner_;
+};
+
+enum class on_conflict { keep, assign };
+
+template <class Owner> struct put_result {
+  Owner existing;      // the living entry that was kept
+  bool is_new = false; // no living entry had this key
+};
+
+/// Puts a bound node into the table, keeping or replacing a living entry of the same key. A flight that ends
+/// with it leaves the shard in the same moment; its destination stays in the flight.
+///
+/// Throws: std::bad_alloc, what `match` throws; then nothing is stored.
+template <bool user_code, class Node, class Core, class Match>
+put_result<typename Core::owner_type> put(Core& container, new_entry<Core, Node>& added, on_conflict policy,
+                                          Match&& match, flight* landing_flight = nullptr) {
+  using sync = typename Core::sync;
+  const std::uint32_t hash = added.node().hash;
+  typename Core::slots_type room{typename Core::slots_type::allocator_type(container.allocator())};
+  for (;;) {
+    put_result<typename Core::owner_type> result;
+    Node* replaced = nullptr;
+    std::uint32_t missing_capacity = 0;
+    std::uint32_t size = 0;
+    {
+      swept_entries<Core, Node> swept(container);
+      typename Core::template access<user_code> shard(container, hash);
+      if (container.accepts_untracked()) swept.sweep(shard, slots_per_operation);
+      const std::uint32_t index = shard.find_index(hash, match);
+      if (index != Core::none) {
+        Node& found = shard.at(index);
+        if (policy == on_conflict::keep) {
+          result.existing = lock_owner<sync>(found.weak());
+          result.is_new = result.existing == nullptr;
+        } else {
+          result.is_new = is_expired<sync>(found.weak());
+        }
+        if (result.existing == nullptr) {
+          shard->entries.replace(index, added.node());
+          replaced = &found;
+        }
+      } else {
+        result.is_new = true;
+        if (!shard->entries.has_room() && container.accepts_untracked())
+          swept.sweep(shard, shard->entries.capacity());
+        if (!shard->entries.has_room() && room.size() > shard->entries.capacity())
+          shard->entries.rehash(room);
+        if (shard->entries.has_room()) {
+          shard->entries.insert(added.node());
+          shard->count_entries();
+        } else {
+          missing_capacity = shard->entries.grown_capacity();
+          size = shard->entries.size();
+        }
+      }
+      if (missing_capacity == 0) {
+        if (result.existing == nullptr) added.stored();
+        if (landing_flight != nullptr) shard->flights.remove(*landing_flight);
+      }
+    }
+    if (missing_capacity == 0) {
+      if (replaced != nullptr) container.release(*replaced);
+      return result;
+    }
+    // Room is made with no lock held; then everything is looked at again.
+    if (container.all_shards().should_split(size)) {
+      container.all_shards().split();
+    } else {
+      room = typename Core::slots_type(missing_capacity, slot{0},
+                                       typename Core::slots_type::allocator_type(container.allocator()));
+    }
+  }
+}
+
+/// Takes the matching living entry out and returns its referent's owner; empty if there is none. An entry
+/// whose referent is dying is left to its death.
+template <bool user_code, class Node, class Core, class Match>
+typename Core::owner_type take(Core& container, std::uint32_t hash, Match&& match) {
+  typename Core::owner_type owner;
+  Node* taken = nullptr;
+  {
+    swept_entries<Core, Node> swept(container);
+    typename Core::template access<user_code> shard(container, hash);
+    const std::uint32_t index = shard.find_index(hash, match);
+    if (index != Core::none) {
+      owner = lock_owner<typename Core::sync>(shard.at(index).weak());
+      if (owner != nullptr) {
+        taken = &shard.at(index);
+        shard.take_out(index);
+      }
+    } else if (container.accepts_untracked()) {
+      swept.sweep(shard, slots_per_operation);
+    }
+  }
+  if (taken != nullptr) container.release(*taken, &owner);
+  return owner;
+}
+
+/// Takes this very entry out, if it is still there. The caller pins it and holds an owner of its referent.
+template <class Node, class Core>
+bool take_entry(Core& container, Node& wanted, const typename Core::owner_type& owner) {
+  {
+    typename Core::template access<false> shard(container, wanted.hash);
+    const std::uint32_t index = shard->entries.find_entry(wanted);
+    if (index == Core::none) return false;
+    shard.take_out(index);
+  }
+  container.release(wanted, &owner);
+  return true;
+}
+
+/// A living entry, pinned, and its referent's owner; or nothing.
+template <class Node, class Core> class pinned_entry {
+ public:
+  explicit pinned_entry(Core& container) noexcept : container_(container) {}
+  ~pinned_entry() {
+    if (node_ != nullptr) container_.unpin(*node_);
+  }
+  pinned_entry(const pinned_entry&) = delete;
+  pinned_entry& operator=(const pinned_entry&) = delete;
+
+  /// Some living entry of this shard, from its rover on: taking out one after the other walks the table once.
+  template <class Shard> bool pin_any(Shard& chosen) noexcept {
+    typename Core::template access<false> shard(container_, chosen);
+    const auto& entries = shard->entries;
+    for (std::uint32_t looked = 0; looked < entries.capacity(); ++looked, ++shard->rover) {
+      if (shard->rover >= entries.capacity()) shard->rover = 0;
+      if (entries.is_empty(shard->rover)) continue;
+      Node& seen = shard.at(shard->rover);
+      owner = lock_owner<typename Core::sync>(seen.weak());
+      if (owner == nullptr) continue;
+      seen.pin();
+      node_ = &seen;
+      return true;
+    }
+    return false;
+  }
+  Node& node() const noexcept { return *node_; }
+
+  typename Core::owner_type owner;
+
+ private:
+  Core& container_;
+  Node* node_ = nullptr;
+};
+
+/// Takes some living entry out: its key, as `take_key` gives it, and its referent's owner. If copying the key
+/// throws, nothing has changed.
+template <class Node, class Core, class TakeKey>
+auto take_any(Core& container, TakeKey&& take_key)
+    -> std::optional<std::pair<typename Node::key_type, typename Core::owner_type>> {
+  using key_type = typename Node::key_type;
+  auto& shards = container.all_shards();
+  bool is_split = shards.count() > 1;
+  for (std::size_t i = 0; i < (is_split ? shards.count() : 1);) {
+    pinned_entry<Node, Core> found(container);
+    if (!found.pin_any(shards.at(is_split, i))) {
+      // An empty first shard may have split a moment ago.
+      if (!is_split && shards.count() > 1) {
+        is_split = true;
+      } else {
+        ++i;
+      }
+      continue;
+    }
+    if constexpr (std::copy_constructible<key_type>) {
+      key_type key = take_key(found.node());
+      if (take_entry(container, found.node(), found.owner))
+        return std::pair(std::move(key), std::move(found.owner));
+    } else {
+      if (take_entry(container, found.node(), found.owner))
+        return std::pair(take_key(found.node()), std::move(found.owner));
+    }
+  }
+  return std::nullopt;
+}
+
+} // namespace detail
+} // namespace weakref::inline v0
+
+#endif

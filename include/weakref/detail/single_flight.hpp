@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef WEAKREF_DETAIL_SINGLE_FLIGHT_HPP
+#define WEAKREF_DETAIL_SINGLE_FLIGHT_HPP
+
+// get_or_create. The data structures, and who may touch them when, stand in flight.hpp.
+//
+//   1  Lock the shard. A living entry: return it. A flight of this key: go to 4. Neither, and the new entry's
+//      memory and key are there already: hang up a flight of our own, go to 3.
+//   2  Unlock, allocate the memory and make the key; back to 1.
+//   3  Unlock. Run the factory, no lock held. Then put the entry into the table and take the flight down in
+//   one
+//      locked step: there is no moment at which a caller finds neither. What others stored meanwhile wins.
+//      Give the waiters the result. If the factory failed: take the flight down, tell the waiters.
+//   4  Unlock, wait for the flight's landing (refused if that would close a cycle of threads). Its object is
+//   the
+//      result. If the creation failed: back to 1, where one of the waiters becomes the creator.
+
+#include <weakref/detail/operations.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+namespace weakref::inline v0 {
+namespace detail {
+
+/// A flight in its shard's list. However it ends, it is taken down and its waiters are told.
+template <class Core> class departure {
+ public:
+  using landing_type = landing<typename Core::owner_type>;
+
+  departure(Core& container, std::uint32_t hash, const void* key) noexcept : container_(container) {
+    flight_.hash = hash;
+    flight_.key = key;
+  }
+  ~departure() {
+    if (!is_flying_) return;
+    {
+      // The shard may have split since: it is the hash that finds the flight's list.
+      const typename Core::template access<false> shard(container_, flight_.hash);
+      shard->flights.remove(flight_);
+    }
+    tell({});
+  }
+  departure(const departure&) = delete;
+  departure& operator=(const departure&) = delete;
+
+  /// Under the shard's lock.
+  template <class Access> void take_off(Access& shard) noexcept {
+    shard->flights.push(flight_);
+    is_flying_ = true;
+  }
+  flight* get() noexcept { return &flight_; }
+  /// The flight has been taken down with this result.
+  void landed(const typename Core::owner_type& result) noexcept {
+    is_flying_ = false;
+    tell(result);
+  }
+
+ private:
+  void tell(const typename Core::owner_type& result) noexcept {
+    // Nobody can attach a landing any more.
+    if (auto* const destination = static_cast<landing_type*>(flight_.destination.get()))
+      destination->template arrive<typename Core::sync>(result);
+  }
+
+  Core& container_;
+  flight flight_;
+  bool is_flying_ = false;
+};
+
+/// What step 1 found.
+template <class Core> struct boarding {
+  typename Core::owner_type existing;
+  std::shared_ptr<landing<typename Core::owner_type>> joined;
+  const thread_record* creator = nullptr; // of a flight that has no landing yet
+};
+
+/// Step 1. `spare` is a landing to attach if the flight has none.
+template <bool user_code, class Node, class Core, class Match, class MatchFlight>
+boarding<Core> board(Core& container, std::uint32_t hash, Match&& match, MatchFlight&& match_flight,
+                     std::shared_ptr<landing<typename Core::owner_type>>& spare, departure<Core>* own) {
+  using landing_type = landing<typename Core::owner_type>;
+  boarding<Core> found;
+  swept_entries<Core, Node> swept(container);
+  typename Core::template access<user_code> shard(container, hash);
+  if (Node* const entry = shard.find(hash, match)) {
+    found.existing = lock_owner<typename Core::sync>(entry->weak());
+    if (found.existing != nullptr) return found;
+  } else if (container.accepts_untracked()) {
+    swept.sweep(shard, slots_per_operation);
+  }
+  if (flight* const other = shard->flights.find(hash, match_flight)) {
+    if (other->destination == nullptr && spare != nullptr) {
+      spare->creator = other->creator; // not shared yet
+      other->destination = std::move(spare);
+    }
+    found.joined = std::static_pointer_cast<landing_type>(other->destination);
+    found.creator = other->creator;
+  } else if (own != nullptr) {
+    own->take_off(shard);
+  }
+  return found;
+}
+
+/// `Creation` makes the new entry: Creation(container, hash, key) allocates and takes the key; key() is that
+/// key; create() runs the factory and gives a new_entry with an owner, or without one if the factory returned
+/// null. `look.matcher(key)` and `look.flight_matcher(key)` say whether a node, or a flight, has that key.
+template <bool user_code, class Creation, class Node, class Core, class Key, class Look, class Factory>
+typename Core::owner_type get_or_create(Core& container, std::uint32_t hash, Key&& key, const Look& look,
+                                        Factory& factory) {
+  using owner_type = typename Core::owner_type;
+  using landing_type = landing<owner_type>;
+  std::shared_ptr<landing_type> spare;
+
+  // Waits, or makes what waiting needs. Empty: look again.
+  const auto join = [&](boarding<Core>& found) -> owner_type {
+    if (found.joined != nullptr) return found.joined->template wait<typename Core::sync>(); // 4
+    spare = std::allocate_shared<landing_type>(container.allocator());
+    return {};
+  };
+
+  for (;;) { // without memory for a new entry: a hit, and waiting, allocate none
+    auto found = board<user_code, Node, Core>(container, hash, look.matcher(key), look.flight_matcher(key),
+                                              spare, nullptr);
+    if (found.existing != nullptr) return std::move(found.existing);
+    if (found.creator == nullptr) break;
+    if (owner_type result = join(found)) return result;
+  }
+
+  Creation creation(container, hash, std::forward<Key>(key), factory); // 2
+  departure<Core> own(container, hash, std::addressof(creation.key()));
+  for (;;) {
+    auto found = board<user_code, Node, Core>(container, hash, look.matcher(creation.key()),
+                                              look.flight_matcher(creation.key()), spare, &own);
+    if (found.existing != nullptr) return std::move(found.existing);
+    if (found.creator == nullptr) break;
+    if (owner_type result = join(found)) return result;
+  }
+
+  new_entry<Core, Node>& made = creation.create(); // 3
+  if (made.owner() == nullptr) return nullptr;
+  owner_type result = made.owner();
+  const auto stored =
+      put<user_code, Node>(container, made, on_conflict::keep, look.matcher(creation.key()), own.get());
+  if (stored.existing != nullptr) result = stored.existing;
+  own.landed(result);
+  return result;
+}
+
+} // namespace detail
+} // namespace weakref::inline v0
+
+#endif

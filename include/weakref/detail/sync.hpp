@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef WEAKREF_DETAIL_SYNC_HPP
+#define WEAKREF_DETAIL_SYNC_HPP
+
+// The seam through which tests steer threads. Every place where two threads can meet goes through a policy
+// `Sync`: a type with four static functions. The default costs nothing; tests pass one that hands control to
+// a scheduler and so run the real code under every interleaving. A policy and not a macro, because a macro
+// would give one program two versions of the same function.
+
+#include <weakref/detail/config.hpp>
+
+#include <atomic>
+#include <memory>
+#include <type_traits>
+
+namespace weakref::inline v0 {
+namespace detail {
+
+/// Where a thread stands when it calls Sync::point.
+enum class sync_point : unsigned char {
+  before_list_lock,
+  after_list_unlock,
+  before_owner_lock, // weak_ptr::lock
+  after_owner_lock,
+  before_expired,
+  after_expired,
+  before_release, // an owner is let go
+  after_release,
+  death, // the deleter's entry
+};
+
+/// One turn of waiting for a watch list's lock bit: pauses, later yields, at last sleeps for microseconds.
+WEAKREF_API void relax(unsigned& spins) noexcept;
+
+struct default_sync {
+  static constexpr void point(sync_point) noexcept {}
+  static void relax(unsigned& spins) noexcept { detail::relax(spins); }
+  template <class Word> static void wait(const std::atomic<Word>& word, Word old) noexcept { word.wait(old); }
+  template <class Word> static void notify_all(std::atomic<Word>& word) noexcept { word.notify_all(); }
+};
+
+template <class Carrier> struct find_sync { using type = default_sync; };
+template <class Carrier>
+  requires requires { typename Carrier::weakref_sync; }
+struct find_sync<Carrier> {
+  using type = typename Carrier::weakref_sync;
+};
+/// The policy that a mutex or a callback type brings along as `weakref_sync`.
+template <class Carrier> using sync_of = typename find_sync<Carrier>::type;
+
+template <class Sync, class T> std::shared_ptr<T> lock_owner(const std::weak_ptr<T>& weak) noexcept {
+  Sync::point(sync_point::before_owner_lock);
+  std::shared_ptr<T> owner = weak.lock();
+  Sync::point(sync_point::after_owner_lock);
+  return owner;
+}
+
+template <class Sync, class T> bool is_expired(const std::weak_ptr<T>& weak) noexcept {
+  Sync::point(sync_point::before_expired);
+  const bool expired = weak.expired();
+  Sync::point(sync_point::after_expired);
+  return expired;
+}
+
+/// Lets an owner go. Whoever calls it may run the referent's death, and with it any user code.
+template <class Sync, class T> void release_owner(std::shared_ptr<T>& owner) noexcept {
+  Sync::point(sync_point::before_release);
+  owner.reset();
+  Sync::point(sync_point::after_release);
+}
+
+} // namespace detail
+} // namespace weakref::inline v0
+
+#endif

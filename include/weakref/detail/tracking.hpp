@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef WEAKREF_DETAIL_TRACKING_HPP
+#define WEAKREF_DETAIL_TRACKING_HPP
+
+// From an owner to its watch list: the deleter (made or adopted by us), else the base class, else none.
+
+#include <weakref/detail/block.hpp>
+#include <weakref/detail/enable_weakref.hpp>
+
+#include <memory>
+#include <string_view>
+#include <type_traits>
+
+namespace weakref::inline v0 {
+namespace detail {
+
+/// The type's name as the compiler prints it; needs no RTTI.
+template <class T> constexpr std::string_view type_name() noexcept {
+  const std::string_view signature = __PRETTY_FUNCTION__;
+  const std::size_t start = signature.find("T = ") + 4;
+  return signature.substr(start, signature.find_first_of(";]", start) - start);
+}
+
+/// Throws untracked_error: what the pointer is, its type's name, and the remedies.
+[[noreturn]] WEAKREF_API void throw_untracked(std::string_view type, bool is_null, bool may_accept_untracked);
+
+template <class T, class Sync>
+inline constexpr bool has_weakref_base = std::is_base_of_v<basic_enable_weakref<Sync>, std::remove_cv_t<T>>;
+
+template <class Sync, class T>
+const basic_enable_weakref<Sync>* find_base([[maybe_unused]] const T* object) noexcept {
+  if constexpr (std::is_void_v<T>) {
+    return nullptr;
+  } else if constexpr (has_weakref_base<T, Sync>) {
+    static_assert(std::is_convertible_v<const T*, const basic_enable_weakref<Sync>*>,
+                  "derive publicly, and only once, from weakref::enable_weakref");
+    return object;
+  } else if constexpr (std::is_polymorphic_v<T> && WEAKREF_HAS_RTTI) {
+    return dynamic_cast<const basic_enable_weakref<Sync>*>(object);
+  } else {
+    return nullptr;
+  }
+}
+
+/// The header of an object that we made or adopted; null for others.
+template <class T> referent_header* find_block([[maybe_unused]] const std::shared_ptr<T>& owner) noexcept {
+#if WEAKREF_HAS_RTTI
+  if (const auto* const deleter = std::get_deleter<block_deleter>(owner)) return deleter->header;
+#endif
+  return nullptr;
+}
+
+struct tracking {
+  referent_header* header = nullptr;
+  /// The object is whole until its entries are evicted: true for blocks, whose destructor runs last.
+  bool is_block = false;
+};
+
+/// Where to register under this owner; a watch list is made for an enable_weakref object that has none yet.
+/// Null for what is untracked, null or ownerless. May run user code: the death of the object's earlier owner.
+template <class Sync, class T> tracking find_tracking(const std::shared_ptr<T>& owner) {
+  if (owner.use_count() == 0 || owner == nullptr) return {};
+  if (referent_header* const header = find_block(owner)) return {header, true};
+  if (const auto* const base = find_base<Sync>(owner.get())) return {base->list_for(owner), false};
+  return {};
+}
+
+/// The same, for who has registered under this owner before, or only asks; makes nothing.
+template <class Sync, class T> referent_header* find_registered(const std::shared_ptr<T>& owner) noexcept {
+  if (owner == nullptr) return nullptr;
+  if (referent_header* const header = find_block(owner)) return header;
+  if (const auto* const base = find_base<Sync>(owner.get())) return base->current_list(owner);
+  return nullptr;
+}
+
+/// find_tracking for callbacks and containers that accept nothing else.
+template <class Sync, class T>
+tracking require_tracking(const std::shared_ptr<T>& owner, bool may_accept_untracked) {
+#if !WEAKREF_HAS_RTTI
+  static_assert(has_weakref_base<T, Sync>,
+                "without RTTI only classes derived from enable_weakref are tracked");
+#endif
+  const tracking found = find_tracking<Sync>(owner);
+  if (found.header == nullptr) {
+    const bool is_null = owner == nullptr || owner.use_count() == 0;
+    throw_untracked(type_name<T>(), is_null, may_accept_untracked);
+  }
+  return found;
+}
+
+} // namespace detail
+} // namespace weakref::inline v0
+
+#endif

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef WEAKREF_FWD_HPP
+#define WEAKREF_FWD_HPP
+
+// Declares the public types and owns their default template arguments. The standard headers are there because
+// those arguments name std::equal_to, std::allocator and std::pmr::polymorphic_allocator, which no program
+// may declare itself.
+
+#include <functional>
+#include <memory>
+#include <version>
+#if defined(__cpp_lib_memory_resource)
+#include <memory_resource>
+#endif
+
+namespace weakref::inline v0 {
+
+template <class Key> struct hash;
+template <class T, class F = void> class ref;
+template <class Key, class T> class KeyedRef;
+
+class adaptive_mutex;
+struct null_mutex;
+
+struct options;
+
+template <class Key, class T, class Hash = hash<Key>, class KeyEqual = std::equal_to<void>,
+          class Allocator = std::allocator<T>, class Mutex = adaptive_mutex>
+class WeakValueDictionary;
+
+/// For one thread: no locks, one shard. The referents must die on the thread that uses the container.
+namespace local {
+template <class Key, class T, class Hash = hash<Key>, class KeyEqual = std::equal_to<void>,
+          class Allocator = std::allocator<T>>
+using WeakValueDictionary = weakref::WeakValueDictionary<Key, T, Hash, KeyEqual, Allocator, null_mutex>;
+} // namespace local
+
+#if defined(__cpp_lib_memory_resource)
+/// With polymorphic allocators.
+namespace pmr {
+template <class Key, class T, class Hash = hash<Key>, class KeyEqual = std::equal_to<void>,
+          class Mutex = adaptive_mutex>
+using WeakValueDictionary =
+    weakref::WeakValueDictionary<Key, T, Hash, KeyEqual, std::pmr::polymorphic_allocator<T>, Mutex>;
+} // namespace pmr
+#endif
+
+} // namespace weakref::inline v0
+
+#endif

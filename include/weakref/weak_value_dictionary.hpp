@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef WEAKREF_WEAK_VALUE_DICTIONARY_HPP
+#define WEAKREF_WEAK_VALUE_DICTIONARY_HPP
+
+// A mapping from keys to objects that does not keep the objects alive: the heart of an object cache. When the
+// last owner of an object lets go, its entry is gone at once: no sweep, no leak, no stale pointer. Python's
+// WeakValueDictionary, for many threads.
+//
+//   weakref::WeakValueDictionary<std::string, Texture> cache;
+//   std::shared_ptr<Texture> texture = cache.get_or_create(path, [&] { return Texture(path); });
+//
+// Use something else where the cache itself shall keep objects alive (a map of shared_ptrs), or where the key
+// is the object (WeakKeyDictionary). It does not promise an order, nor a moment at which an object's
+// *destructor* has ended: while an old object is being destroyed a new one can already stand under its key.
+//
+// Unlike Python's it has no operator[] and no find: an iterator into a table that others change can't be
+// kept. Iteration never fails because of changes. Values compare by identity.
+//
+// Threads: every member may be called from any thread at any time, but move, swap, assignment to the
+// container and destruction, which need exclusive access (deaths on other threads are never access). While
+// user code runs under a lock (a visit function, a user-defined KeyEqual), members that lock, of any
+// container, throw std::logic_error: two threads doing that could wait for each other forever. Deaths, refs
+// and moves are fine there.
+//
+// Everywhere: `k` is a Key or, where Hash and KeyEqual are transparent, anything they take (strings by
+// default: a string_view or a literal allocates nothing). A hash is computed before locking; KeyEqual runs
+// under the shard's lock; no other user code but visit's function does. Keys are destroyed with no lock held.
+// Operations are O(1), lock one shard, and leave the container as it was if they throw, unless said
+// otherwise.
+
+#include <weakref/detail/container.hpp>
+#include <weakref/detail/creation.hpp>
+#include <weakref/detail/iterator.hpp>
+#include <weakref/detail/lookup.hpp>
+#include <weakref/detail/value_node.hpp>
+#include <weakref/errors.hpp>
+#include <weakref/fwd.hpp>
+#include <weakref/hash.hpp>
+#include <weakref/keyed_ref.hpp>
+#include <weakref/mutex.hpp>
+#include <weakref/referent.hpp>
+
+#include <cstddef>
+#include <initializer_list>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <ranges>
+#include <stdexcept>
+#include <utility>
+
+namespace weakref::inline v0 {
+
+template <class Key, class T, class Hash, class KeyEqual, class Allocator, class Mutex>
+class WeakValueDictionary {
+  using node = detail::value_node<Key, T>;
+  using container = detail::container<node, Mutex, Allocator>;
+  using core = typename container::core_type;
+  using look = detail::lookup<Key, Hash, KeyEqual>;
+
+ public:
+  using key_type = Key;
+  using mapped_type = T;
+  using owner = std::shared_ptr<T>;
+  using value_type = std::pair<Key, owner>;
+  using size_type = std::size_t;
+  using difference_type = std::ptrdiff_t;
+  using hasher = Hash;
+  using key_equal = KeyEqual;
+  using allocator_type = Allocator;
+  using mutex_type = Mutex;
+  using item = detail::value_item<Key, T>;
+  using iterator = detail::iterator<container, detail::as_item>;
+  using const_iterator = iterator;
+
+  // --- made, copied, moved -------------------------------------------------------------------------------
+
+  /// Empty. Allocates nothing.
+  WeakValueDictionary() noexcept = default;
+  /// The allocator makes nodes and tables, and what try_emplace and get_or_create make. It is used from any
+  /// thread that drops an owner, and must outlive the container, the evictions in hand, and those objects.
+  explicit WeakValueDictionary(const options& chosen, const Allocator& allocator = Allocator())
+      : container_(chosen, allocator) {}
+  explicit WeakValueDictionary(const Allocator& allocator) : container_(options(), allocator) {}
+  /// O(n). A later pair replaces an earlier one with an equal key.
+  template <std::input_iterator Iterator, std::sentinel_for<Iterator> Sentinel>
+  WeakValueDictionary(Iterator first, Sentinel last, const options& chosen = {},
+                      const Allocator& allocator = Allocator())
+      : container_(chosen, allocator) {
+    for (; first != last; ++first) {
+      auto&& [key, value] = *first;
+      insert_or_assign(key, value);
+    }
+  }
+  template <std::ranges::input_range Range>
+    requires(!std::same_as<std::remove_cvref_t<Range>, WeakValueDictionary> &&
+             requires(std::ranges::range_reference_t<Range> pair) {
+               Key(pair.first);
+               owner(pair.second);
+             })
+  explicit WeakValueDictionary(Range&& range, const options& chosen = {},
+                               const Allocator& allocator = Allocator())
+      : container_(chosen, allocator) {
+    update(std::forward<Range>(range));
+  }
+  WeakValueDictionary(std::initializer_list<value_type> pairs, const options& chosen = {},
+                      const Allocator& allocator = Allocator())
+      : WeakValueDictionary(pairs.begin(), pairs.end(), chosen, allocator) {}
+
+  /// O(n). The living entries; no lock is held on either side while one is copied.
+  WeakValueDictionary(const WeakValueDictionary& other)
+      : WeakValueDictionary(other, std::allocator_traits<Allocator>::select_on_container_copy_construction(
+                                       other.get_allocator())) {}
+  WeakValueDictionary(const WeakValueDictionary& other, const Allocator& allocator)
+      : container_(other.container_.chosen_options(), allocator), look_(other.look_) {
+    update(other);
+  }
+  /// O(1), touches no entry. The other is empty afterwards, and usable.
+  WeakValueDictionary(WeakValueDictionary&& other) noexcept
+      : container_(std::move(other.container_)), look_(other.look_) {}
+  WeakValueDictionary& operator=(const WeakValueDictionary& other) {
+    if (this == &other) return *this;
+    WeakValueDictionary copy(other, detail::copied_allocator(get_allocator(), other.get_allocator()));
+    container_.swap(copy.container_);
+    if constexpr (std::allocator_traits<Allocator>::propagate_on_container_copy_assignment::value)
+      container_.swap_allocators(copy.container_);
+    look_ = other.look_;
+    return *this;
+  }
+  /// O(1); O(n) where the allocators differ and don't propagate: the living entries are then stored anew.
+  WeakValueDictionary& operator=(WeakValueDictionary&& other) noexcept(detail::allocator_moves<Allocator>) {
+    if (this == &other) return *this;
+    if (detail::allocator_moves<Allocator> || get_allocator() == other.get_allocator()) {
+      WeakValueDictionary taken(std::move(other));
+      container_.swap(taken.container_);
+      if constexpr (std::allocator_traits<Allocator>::propagate_on_container_move_assignment::value)
+        container_.swap_allocators(taken.container_);
+      look_ = taken.look_;
+    } else if constexpr (!detail::allocator_moves<Allocator>) {
+      WeakValueDictionary moved(other.container_.chosen_options(), get_allocator());
+      moved.look_ = other.look_;
+      while (auto popped = other.try_popitem())
+        moved.insert_or_assign(std::move(popped->first), popped->second);
+      container_.swap(moved.container_);
+      look_ = moved.look_;
+    }
+    return *this;
+  }
+  /// O(entries): releases each. Objects that are dying meanwhile, on any thread, finish undisturbed.
+  ~WeakValueDictionary() = default;
+
+  /// O(1), touches no entry. The allocators must be equal or propagate.
+  void swap(WeakValueDictionary& other) noexcept {
+    container_.swap(other.container_);
+    if constexpr (std::allocator_traits<Allocator>::propagate_on_container_swap::value)
+      container_.swap_allocators(other.container_);
+    std::swap(look_, other.look_);
+  }
+  friend void swap(WeakValueDictionary& a, WeakValueDictionary& b) noexcept { a.swap(b); }
+
+  allocator_type get_allocator() const noexcept { return container_.allocator(); }
+
+  // --- looked up -----------------------------------------------------------------------------------------
+
+  /// An owner of the object, or empty. While a creation of k is in progress: empty, at once.
+  template <class K = Key>
+    requires detail::key_for<K, Key, Hash, KeyEqual>
+  [[nodiscard]] owner get(const K& k) const {
+    return with_entry<owner>(k, [](core& present, std::uint32_t hash, const auto& match) {
+      return detail::find_owner<look::template runs_user_code<K>, node>(present, hash, match);
+    });
+  }
+  /// An owner of the object, or the given one.
+  template <class K = Key>
+    requires detail::key_for<K, Key, Hash, KeyEqual>
+  [[nodiscard]] owner get(const K& k, owner otherwise) const {
+    owner found = get(k);
+    return found != nullptr ? found : otherwise;
+  }
+  /// Throws: std::out_of_range if there is no living entry.
+  template <class K = Key>
+    requires detail::key_for<K, Key, Hash, KeyEqual>
+  [[nodiscard]] owner at(const K& k) const {
+    owner found = get(k);
+    if (found == nullptr)
+      throw std::out_of_range("weakref::WeakValueDictionary::at: no living entry of this key");
+    return found;
+  }
+  /// Already old when it returns: use get() to look and hold in one step.
+  template <class K = Key>
+    requires detail::key_for<K, Key, Hash, KeyEqual>
+  [[nodiscard]] bool contains(const K& k) const {
+    return with_entry<bool>(k, [](core& present, std::uint32_t hash, const auto& match) {
+      return detail::is_present<look::template runs_user_code<K>, node>(present, hash, match);
+    });
+  }
+  /// Calls f(T&) if k has a living entry. The reference count of a tracked object is not touched: about half
+  /// the cost of get(). Keep f short.
+  ///
+  /// Runs user code: f, under the shard's lock. Deaths that f causes on this thread happen after the unlock,
+  /// before visit returns or f's exception leaves it.
+  template <class K = Key, class F>
+    requires detail::key_for<K, Key, Hash, KeyEqual>
+  bool visit(const K& k, F&& f) const {
+    return with_entry<bool>(k, [&f](core& present, std::uint32_t hash, const auto& match) {
+      return detail::visit_entry<node>(present, hash, match,
+                                       [&f](node&, T& object) { std::forward<F>(f)(object); });
+    });
+  }
+
+  /// Entries, among them those whose object's death is under way at this moment. With accept_untracked an
+  /// upper bound of the living ones. O(shards), no lock.
+  [[nodiscard]] size_type size() const noexcept { return container_.size(); }
+  [[nodiscard]] bool empty() const noexcept { return size() == 0; }
+
+  // --- stored --------------------------------------------------------------------------------------------
+
+  /// Stores unless k has a living entry. Returns the owner that is in the container now, and whether it is
+  /// new.
+  ///
+  /// Cost: allocates a node. Throws: untracked_error for an untracked (unless accepted), null or ownerless
+  /// owner; std::bad_alloc.
+  std::pair<owner, bool> insert(Key key, owner value) {
+    const auto stored = store(std::move(key), value, detail::on_conflict::keep);
+    return {stored.existing != nullptr ? stored.existing : std::move(value), stored.existing == nullptr};
+  }
+  std::pair<owner, bool> insert(value_type pair) {
+    return insert(std::move(pair.first), std::move(pair.second));
+  }
+  /// Stores, with a new node, also if k has a living entry. True if it had none. Cost, throws: as insert.
+  bool insert_or_assign(Key key, owner value) {
+    return store(std::move(key), value, detail::on_conflict::assign).is_new;
+  }
+  /// insert() for the owner alone: what is in the container now. Python's setdefault.
+  owner setdefault(Key key, owner value) { return insert(std::move(key), std::move(value)).first; }
+
+  /// Makes T(args...) unless k has a living entry: object, control block, watch list and node in one
+  /// allocation. Of concurrent callers several may construct; one object is stored and returned to all.
+  ///
+  /// Throws: std::bad_alloc, what the constructor throws.
+  template <class K = Key, class... Args>
+    requires detail::key_for<K, Key, Hash, KeyEqual>
+  [[nodiscard]] std::pair<owner, bool> try_emplace(K&& k, Args&&... args) {
+    detail::check_not_under_lock();
+    core& present = container_.require();
+    return look_.with(std::forward<K>(k), [&](auto&& key) -> std::pair<owner, bool> {
+      using direct = decltype(key);
+      const std::uint32_t hash = look_.hash(key);
+      if (owner found = detail::find_owner<look::template runs_user_code<direct>, node>(present, hash,
+                                                                                        look_.matcher(key)))
+        return {std::move(found), false};
+      detail::block_creation<core, node, std::remove_cv_t<T>> creation(present, hash,
+                                                                       std::forward<direct>(key));
+      auto& made = creation.construct(std::forward<Args>(args)...);
+      owner result = made.owner();
+      auto stored = put(present, made, detail::on_conflict::keep);
+      if (stored.existing != nullptr) return {std::move(stored.existing), false};
+      return {std::move(result), true};
+    });
+  }
+
+  /// The living object of k; if there is none, what factory() (or factory(key)) makes: a T or a class derived
+  /// from it, a std::unique_ptr, or a std::shared_ptr. The first two are made tracked, a T in one allocation
+  /// with its node; an untracked shared_ptr that is its object's only owner is adopted.
+  ///
+  /// Single flight: of all concurrent callers with one key exactly one runs its factory, the others wait and
+  /// get that very object. If the factory throws or returns null its caller gets that, nothing is stored, and
+  /// one waiter runs its own. What insert() stores meanwhile wins; erase() and clear() do not cancel. No lock
+  /// is held during the factory, and it may use the container.
+  ///
+  /// Throws: what the factory throws; std::logic_error if waiting would close a cycle: a factory that asks
+  /// for its own key, directly or through other threads' factories; untracked_error for an untracked
+  /// shared_ptr with other owners; std::bad_alloc.
+  template <class K = Key, class Factory>
+    requires detail::key_for<K, Key, Hash, KeyEqual>
+  [[nodiscard]] owner get_or_create(K&& k, Factory&& factory) {
+    detail::check_not_under_lock();
+    core& present = container_.require();
+    using creation = detail::creation_by<core, node, Factory>;
+    return look_.with(std::forward<K>(k), [&](auto&& key) {
+      using direct = decltype(key);
+      const std::uint32_t hash = look_.hash(key);
+      return detail::get_or_create<look::template runs_user_code<direct>, creation, node>(
+          present, hash, std::forward<direct>(key), look_, factory);
+    });
+  }
+
+  // --- taken out -----------------------------------------------------------------------------------------
+
+  /// Takes the entry out and returns its owner; empty if there was none.
+  template <class K = Key>
+    requires detail::key_for<K, Key, Hash, KeyEqual> owner pop(const K& k) {
+      return with_entry<owner>(k, [](core& present, std::uint32_t hash, const auto& match) {
+        return detail::take<look::template runs_user_code<K>, node>(present, hash, match);
+      });
+    }
+  template <class K = Key>
+    requires detail::key_for<K, Key, Hash, KeyEqual> owner pop(const K& k, owner otherwise) {
+      owner taken = pop(k);
+      return taken != nullptr ? taken : otherwise;
+    }
+  /// Takes some living entry out. Throws: std::out_of_range if there is none; what copying the key throws. A
+  /// move-only key is moved out: an iterator that stands on this entry sees a moved-from key.
+  std::pair<Key, owner> popitem() {
+    if (auto popped = try_popitem()) return std::move(*popped);
+    throw std::out_of_range("weakref::WeakValueDictionary::popitem: the dictionary is empty");
+  }
+  /// True if there was a living entry.
+  template <class K = Key>
+    requires detail::key_for<K, Key, Hash, KeyEqual>
+  bool erase(const K& k) { return pop(k) != nullptr; }
+  /// O(n). Takes out the living entries for which pred(const Key&, const owner&) holds, and counts them. No
+  /// lock is held during pred. If pred throws, those taken out before stay out.
+  template <class Predicate> size_type erase_if(Predicate pred) {
+    size_type erased = 0;
+    for (auto at = container_.first(); !at.is_at_end(); at.advance()) {
+      if (pred(std::as_const(at.node()).key(), at.owner()))
+        erased += detail::take_entry<node>(*at.container(), at.node(), at.owner()) ? 1U : 0U;
+    }
+    return erased;
+  }
+  /// O(n). Shard by shard: what others store meanwhile may stay.
+  void clear() { container_.clear(); }
+
+  // --- as a whole ----------------------------------------------------------------------------------------
+
+  /// O(m). insert_or_assign of each pair of a range, or each living entry of a dictionary.
+  template <std::ranges::input_range Range> void update(Range&& range) {
+    for (auto&& pair : range) {
+      auto&& [key, value] = pair;
+      insert_or_assign(Key(key), owner(value));
+    }
+  }
+  void update(std::initializer_list<value_type> pairs) {
+    for (const auto& [key, value] : pairs) insert_or_assign(key, value);
+  }
+  /// Python's |: a copy of the left one, updated by the right one.
+  template <std::ranges::input_range Range>
+  friend WeakValueDictionary operator|(const WeakValueDictionary& left, const Range& right) {
+    WeakValueDictionary merged(left);
+    merged.update(right);
+    return merged;
+  }
+  template <std::ranges::input_range Range> WeakValueDictionary& operator|=(const Range& right) {
+    if constexpr (std::same_as<Range, WeakValueDictionary>) {
+      if (&right == this) return *this;
+    }
+    update(right);
+    return *this;
+  }
+  /// O(n). The same keys, each with the same object. A glimpse, while others change either side.
+  friend bool operator==(const WeakValueDictionary& a, const WeakValueDictionary& b) {
+    if (&a == &b) return true;
+    return a.is_contained_in(b) && b.is_contained_in(a);
+  }
+
+  /// Room for n entries without growing. O(n). Throws: std::bad_alloc.
+  void reserve(size_type n) { container_.reserve(n); }
+
+  // --- iterated ------------------------------------------------------------------------------------------
+
+  /// Input iteration over item{const Key& key; owner value}. No lock is held in the loop body, which may do
+  /// anything; only the current object is kept alive. An entry that stays throughout is seen exactly once;
+  /// one that comes or goes meanwhile may be seen or not. key and value stay valid for the loop body.
+  ///
+  /// Cost: O(n) for begin(), or in parts for each shard; allocates. One lock for each step.
+  [[nodiscard]] iterator begin() const { return iterator(container_.first()); }
+  [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
+
+  /// Lazy ranges, not containers: each begin() is an iteration of its own.
+  [[nodiscard]] auto keys() const noexcept { return detail::view<container, detail::as_key>(container_); }
+  [[nodiscard]] auto values() const noexcept { return detail::view<container, detail::as_value>(container_); }
+  [[nodiscard]] auto items() const noexcept { return detail::view<container, detail::as_item>(container_); }
+  /// Plain refs, which keep nothing alive.
+  [[nodiscard]] auto valuerefs() const noexcept {
+    return detail::view<container, detail::as_ref>(container_);
+  }
+
+ private:
+  /// f(core, hash, match) for k; an empty result while nothing was ever stored.
+  template <class Result, class K, class F> Result with_entry(const K& k, F&& f) const {
+    detail::check_not_under_lock();
+    core* const present = container_.get();
+    if (present == nullptr) return Result();
+    return look_.with(
+        k, [&](const auto& key) -> Result { return f(*present, look_.hash(key), look_.matcher(key)); });
+  }
+
+  detail::put_result<owner> put(core& present, detail::new_entry<core, node>& made,
+                                detail::on_conflict policy) {
+    return detail::put<look::template runs_user_code<Key>, node>(
+        present, made, policy, look_.matcher(std::as_const(made.node()).key()));
+  }
+  detail::put_result<owner> store(Key&& key, const owner& value, detail::on_conflict policy) {
+    detail::check_not_under_lock();
+    core& present = container_.require();
+    const detail::tracking where = present.require_tracked(value);
+    const std::uint32_t hash = look_.hash(std::as_const(key));
+    detail::new_entry<core, node> made(present, *present.make_node(hash, std::move(key)));
+    made.bind(value, where);
+    return put(present, made, policy);
+  }
+
+  std::optional<std::pair<Key, owner>> try_popitem() {
+    detail::check_not_under_lock();
+    core* const present = container_.get();
+    if (present == nullptr) return std::nullopt;
+    return detail::take_any<node>(*present, [](node& found) -> Key {
+      if constexpr (std::copy_constructible<Key>) {
+        return std::as_const(found).key();
+      } else {
+        return std::move(found.mutable_key());
+      }
+    });
+  }
+
+  bool is_contained_in(const WeakValueDictionary& other) const {
+    for (const auto& [key, value] : *this) {
+      if (other.get(key) != value) return false;
+    }
+    return true;
+  }
+
+  container container_;
+  [[no_unique_address]] look look_;
+};
+
+} // namespace weakref::inline v0
+
+#endif

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef WEAKREF_WEAKREF_HPP
+#define WEAKREF_WEAKREF_HPP
+
+// The whole library.
+
+#include <weakref/errors.hpp>
+#include <weakref/fwd.hpp>
+#include <weakref/hash.hpp>
+#include <weakref/keyed_ref.hpp>
+#include <weakref/mutex.hpp>
+#include <weakref/ref.hpp>
+#include <weakref/referent.hpp>
+#include <weakref/version.hpp>
+#include <weakref/weak_value_dictionary.hpp>
+
+#endif

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <weakref/detail/death.hpp>
+#include <weakref/referent.hpp>
+
+#include <thread>
+
+namespace weakref::inline v0 {
+namespace detail {
+
+template class death<default_sync>;
+
+constinit std::atomic<std::uint32_t> awaited_callbacks{0};
+
+void relax(unsigned& spins) noexcept {
+  // The lock is held for some tens of instructions: on another core it is free after a few pauses. If not,
+  // its holder has been preempted, and only giving up the core can help.
+  constexpr unsigned pauses = 64;
+  if (spins++ >= pauses) return std::this_thread::yield();
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__) || defined(__arm__)
+  __asm__ __volatile__("yield");
+#endif
+}
+
+std::size_t count_watchers(referent_header* header) noexcept {
+  if (header == nullptr) return 0;
+  std::size_t count = 0;
+  list_lock<default_sync> lock(header->list);
+  for (const watcher* each = lock.first(); each != nullptr; each = each->next) ++count;
+  return count;
+}
+
+void copy_watchers(referent_header* header, std::vector<const void*>& out) {
+  if (header == nullptr) return;
+  // Room is made with the lock free; if the list has grown meanwhile, more room is made.
+  for (std::size_t count = count_watchers(header);; count *= 2) {
+    out.clear();
+    out.reserve(count);
+    list_lock<default_sync> lock(header->list);
+    const watcher* each = lock.first();
+    for (; each != nullptr && out.size() < out.capacity(); each = each->next) out.push_back(each);
+    if (each == nullptr) return;
+  }
+}
+
+} // namespace detail
+} // namespace weakref::inline v0

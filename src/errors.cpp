@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <weakref/errors.hpp>
+
+#include <weakref/detail/death.hpp>
+#include <weakref/detail/tracking.hpp>
+#include <weakref/mutex.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+
+namespace weakref::inline v0 {
+
+untracked_error::~untracked_error() = default;
+ReferenceError::~ReferenceError() = default;
+
+namespace {
+
+// The hook is shared with the calls in progress, and never destroyed: objects die in static destructors too.
+struct hook_slot {
+  adaptive_mutex mutex;
+  std::shared_ptr<const unraisable_hook> hook;
+};
+union immortal_hook_slot {
+  constexpr immortal_hook_slot() : slot() {}
+  ~immortal_hook_slot() {}
+  hook_slot slot;
+};
+constinit immortal_hook_slot installed;
+
+void print_unraisable(const std::exception_ptr& exception) noexcept {
+  try {
+    std::rethrow_exception(exception);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "weakref: exception ignored in a callback: %s\n", error.what());
+  } catch (...) {
+    std::fputs("weakref: exception ignored in a callback: not a std::exception\n", stderr);
+  }
+}
+
+} // namespace
+
+unraisable_hook set_unraisable_hook(unraisable_hook hook) {
+  auto replacement = hook ? std::make_shared<const unraisable_hook>(std::move(hook)) : nullptr;
+  {
+    std::lock_guard lock(installed.slot.mutex);
+    installed.slot.hook.swap(replacement);
+  }
+  return replacement ? *replacement : unraisable_hook();
+}
+
+namespace detail {
+
+void report_unraisable() noexcept {
+  try {
+    std::shared_ptr<const unraisable_hook> hook;
+    {
+      std::lock_guard lock(installed.slot.mutex);
+      hook = installed.slot.hook;
+    }
+    if (hook == nullptr) return print_unraisable(std::current_exception());
+    (*hook)(std::current_exception());
+  } catch (...) {
+    // The hook's own failure has nowhere to go.
+  }
+}
+
+void throw_untracked(std::string_view type, bool is_null, bool may_accept_untracked) {
+  std::string message =
+      is_null ? "weakref: a null or ownerless pointer to " : "weakref: an untracked object of type ";
+  message += type;
+  message +=
+      " was given to something that must hear of its death. Remedies: make it with "
+      "weakref::make_tracked<T>(...), derive its class from weakref::enable_weakref, or pass the pointer "
+      "through weakref::adopt";
+  message += may_accept_untracked ? ", or construct the container with {.accept_untracked = true}." : ".";
+  throw untracked_error(message);
+}
+
+void assertion_failed(const char* condition, const char* message, const char* file, int line) noexcept {
+  std::fprintf(stderr, "%s:%d: weakref: %s (%s)\n", file, line, message, condition);
+  std::abort();
+}
+
+} // namespace detail
+} // namespace weakref::inline v0

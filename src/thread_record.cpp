@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <weakref/detail/thread_record.hpp>
+
+#include <weakref/detail/entry.hpp>
+#include <weakref/detail/referent_header.hpp>
+
+#include <stdexcept>
+#include <utility>
+
+namespace weakref::inline v0 {
+namespace detail {
+
+constinit thread_local thread_record current_thread_record{};
+
+void throw_reentry() {
+  throw std::logic_error(
+      "weakref: a container was used from inside user code that runs under a container's lock "
+      "(a visit function, a comparison or the copy of a mapped value); two threads doing so "
+      "could wait for each other forever");
+}
+
+void run_put_off_slow() noexcept {
+  thread_record& thread = this_thread();
+  // What runs here may put more off, behind these, or come here again and leave nothing to do.
+  for (;;) {
+    if (referent_header* const header = thread.first_death) {
+      header->operations().resume(*header);
+    } else if (core_base* const container = thread.first_container) {
+      thread.first_container = container->next_put_off;
+      container->tear_down();
+    } else {
+      return;
+    }
+  }
+}
+
+} // namespace detail
+} // namespace weakref::inline v0
