@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <type_traits>
 #include <version>
 #if defined(__cpp_lib_memory_resource)
 #include <memory_resource>
@@ -25,13 +26,13 @@ struct null_mutex;
 struct options;
 
 template <class Key, class T, class Hash = hash<Key>, class KeyEqual = std::equal_to<void>,
-          class Allocator = std::allocator<T>, class Mutex = adaptive_mutex>
+          class Allocator = std::allocator<std::remove_cv_t<T>>, class Mutex = adaptive_mutex>
 class WeakValueDictionary;
 
 /// For one thread: no locks, one shard. The referents must die on the thread that uses the container.
 namespace local {
 template <class Key, class T, class Hash = hash<Key>, class KeyEqual = std::equal_to<void>,
-          class Allocator = std::allocator<T>>
+          class Allocator = std::allocator<std::remove_cv_t<T>>>
 using WeakValueDictionary = weakref::WeakValueDictionary<Key, T, Hash, KeyEqual, Allocator, null_mutex>;
 } // namespace local
 
@@ -41,7 +42,8 @@ namespace pmr {
 template <class Key, class T, class Hash = hash<Key>, class KeyEqual = std::equal_to<void>,
           class Mutex = adaptive_mutex>
 using WeakValueDictionary =
-    weakref::WeakValueDictionary<Key, T, Hash, KeyEqual, std::pmr::polymorphic_allocator<T>, Mutex>;
+    weakref::WeakValueDictionary<Key, T, Hash, KeyEqual, std::pmr::polymorphic_allocator<std::remove_cv_t<T>>,
+                                 Mutex>;
 } // namespace pmr
 #endif
 

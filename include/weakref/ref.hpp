@@ -46,7 +46,7 @@ template <class T> class ref<T, void> {
   template <class U>
     requires std::convertible_to<U*, T*>
   explicit ref(const std::shared_ptr<U>& owner) noexcept : weak_(owner) {
-    WEAKREF_ASSERT(detail::holds_address(weak_, static_cast<const T*>(owner.get())),
+    WEAKREF_ASSERT(detail::holds_address(weak_, static_cast<T*>(owner.get())),
                    "this standard library keeps a weak_ptr's address elsewhere");
   }
 

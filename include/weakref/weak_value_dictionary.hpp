@@ -109,18 +109,16 @@ class WeakValueDictionary {
 
   /// O(n). The living entries; no lock is held on either side while one is copied.
   WeakValueDictionary(const WeakValueDictionary& other)
-      : WeakValueDictionary(other, std::allocator_traits<Allocator>::select_on_container_copy_construction(
-                                       other.get_allocator())) {}
-  WeakValueDictionary(const WeakValueDictionary& other, const Allocator& allocator)
-      : container_(other.container_.chosen_options(), allocator), look_(other.look_) {
-    update(other);
-  }
+      : WeakValueDictionary(
+            copy_tag(), other,
+            std::allocator_traits<Allocator>::select_on_container_copy_construction(other.get_allocator())) {}
   /// O(1), touches no entry. The other is empty afterwards, and usable.
   WeakValueDictionary(WeakValueDictionary&& other) noexcept
       : container_(std::move(other.container_)), look_(other.look_) {}
   WeakValueDictionary& operator=(const WeakValueDictionary& other) {
     if (this == &other) return *this;
-    WeakValueDictionary copy(other, detail::copied_allocator(get_allocator(), other.get_allocator()));
+    WeakValueDictionary copy(copy_tag(), other,
+                             detail::copied_allocator(get_allocator(), other.get_allocator()));
     container_.swap(copy.container_);
     if constexpr (std::allocator_traits<Allocator>::propagate_on_container_copy_assignment::value)
       container_.swap_allocators(copy.container_);
@@ -164,23 +162,23 @@ class WeakValueDictionary {
 
   /// An owner of the object, or empty. While a creation of k is in progress: empty, at once.
   template <class K = Key>
-    requires detail::key_for<K, Key, Hash, KeyEqual>
-  [[nodiscard]] owner get(const K& k) const {
+    requires detail::key_for<K, Key, Hash, KeyEqual> owner get(const K& k)
+  const {
     return with_entry<owner>(k, [](core& present, std::uint32_t hash, const auto& match) {
       return detail::find_owner<look::template runs_user_code<K>, node>(present, hash, match);
     });
   }
   /// An owner of the object, or the given one.
   template <class K = Key>
-    requires detail::key_for<K, Key, Hash, KeyEqual>
-  [[nodiscard]] owner get(const K& k, owner otherwise) const {
+    requires detail::key_for<K, Key, Hash, KeyEqual> owner get(const K& k, owner otherwise)
+  const {
     owner found = get(k);
     return found != nullptr ? found : otherwise;
   }
   /// Throws: std::out_of_range if there is no living entry.
   template <class K = Key>
-    requires detail::key_for<K, Key, Hash, KeyEqual>
-  [[nodiscard]] owner at(const K& k) const {
+    requires detail::key_for<K, Key, Hash, KeyEqual> owner at(const K& k)
+  const {
     owner found = get(k);
     if (found == nullptr)
       throw std::out_of_range("weakref::WeakValueDictionary::at: no living entry of this key");
@@ -189,7 +187,7 @@ class WeakValueDictionary {
   /// Already old when it returns: use get() to look and hold in one step.
   template <class K = Key>
     requires detail::key_for<K, Key, Hash, KeyEqual>
-  [[nodiscard]] bool contains(const K& k) const {
+  bool contains(const K& k) const {
     return with_entry<bool>(k, [](core& present, std::uint32_t hash, const auto& match) {
       return detail::is_present<look::template runs_user_code<K>, node>(present, hash, match);
     });
@@ -210,7 +208,7 @@ class WeakValueDictionary {
 
   /// Entries, among them those whose object's death is under way at this moment. With accept_untracked an
   /// upper bound of the living ones. O(shards), no lock.
-  [[nodiscard]] size_type size() const noexcept { return container_.size(); }
+  size_type size() const noexcept { return container_.size(); }
   [[nodiscard]] bool empty() const noexcept { return size() == 0; }
 
   // --- stored --------------------------------------------------------------------------------------------
@@ -364,19 +362,23 @@ class WeakValueDictionary {
   /// one that comes or goes meanwhile may be seen or not. key and value stay valid for the loop body.
   ///
   /// Cost: O(n) for begin(), or in parts for each shard; allocates. One lock for each step.
-  [[nodiscard]] iterator begin() const { return iterator(container_.first()); }
-  [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
+  iterator begin() const { return iterator(container_.first()); }
+  std::default_sentinel_t end() const noexcept { return {}; }
 
   /// Lazy ranges, not containers: each begin() is an iteration of its own.
-  [[nodiscard]] auto keys() const noexcept { return detail::view<container, detail::as_key>(container_); }
-  [[nodiscard]] auto values() const noexcept { return detail::view<container, detail::as_value>(container_); }
-  [[nodiscard]] auto items() const noexcept { return detail::view<container, detail::as_item>(container_); }
+  auto keys() const noexcept { return detail::view<container, detail::as_key>(container_); }
+  auto values() const noexcept { return detail::view<container, detail::as_value>(container_); }
+  auto items() const noexcept { return detail::view<container, detail::as_item>(container_); }
   /// Plain refs, which keep nothing alive.
-  [[nodiscard]] auto valuerefs() const noexcept {
-    return detail::view<container, detail::as_ref>(container_);
-  }
+  auto valuerefs() const noexcept { return detail::view<container, detail::as_ref>(container_); }
 
  private:
+  struct copy_tag {};
+  WeakValueDictionary(copy_tag, const WeakValueDictionary& other, const Allocator& allocator)
+      : container_(other.container_.chosen_options(), allocator), look_(other.look_) {
+    update(other);
+  }
+
   /// f(core, hash, match) for k; an empty result while nothing was ever stored.
   template <class Result, class K, class F> Result with_entry(const K& k, F&& f) const {
     detail::check_not_under_lock();
@@ -386,12 +388,12 @@ class WeakValueDictionary {
         k, [&](const auto& key) -> Result { return f(*present, look_.hash(key), look_.matcher(key)); });
   }
 
-  detail::put_result<owner> put(core& present, detail::new_entry<core, node>& made,
-                                detail::on_conflict policy) {
+  detail::put_result<core, node> put(core& present, detail::new_entry<core, node>& made,
+                                     detail::on_conflict policy) {
     return detail::put<look::template runs_user_code<Key>, node>(
         present, made, policy, look_.matcher(std::as_const(made.node()).key()));
   }
-  detail::put_result<owner> store(Key&& key, const owner& value, detail::on_conflict policy) {
+  detail::put_result<core, node> store(Key&& key, const owner& value, detail::on_conflict policy) {
     detail::check_not_under_lock();
     core& present = container_.require();
     const detail::tracking where = present.require_tracked(value);

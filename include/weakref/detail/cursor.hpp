@@ -60,8 +60,10 @@ template <class Node, class Core> class cursor {
   owner_type take_owner() noexcept { return std::move(owner_); }
   Core* container() const noexcept { return container_; }
 
-  /// To the next living entry. Lets the current one go, which may run user code. Throws: std::bad_alloc.
+  /// To the next living entry. Lets the current one go, which may run user code.
+  /// Throws: std::bad_alloc; std::logic_error under a container's lock.
   void advance() {
+    check_not_under_lock();
     let_go();
     for (;;) {
       for (; next_ < pinned_.size(); ++next_) {

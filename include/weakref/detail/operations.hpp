@@ -134,72 +134,87 @@ template <class Core, class Node> class new_entry {
 
 enum class on_conflict { keep, assign };
 
-template <class Owner> struct put_result {
-  Owner existing;      // the living entry that was kept
-  bool is_new = false; // no living entry had this key
+template <class Core, class Node> struct put_result {
+  typename Core::owner_type existing; // the living entry that was kept
+  bool is_new = false;                // no living entry had this key
+  Node* replaced = nullptr;           // for the caller to release
+  std::uint32_t missing_capacity = 0; // nothing happened: the table must grow to this first
 };
 
-/// Puts a bound node into the table, keeping or replacing a living entry of the same key. A flight that ends
-/// with it leaves the shard in the same moment; its destination stays in the flight.
-///
-/// Throws: std::bad_alloc, what `match` throws; then nothing is stored.
-template <bool user_code, class Node, class Core, class Match>
-put_result<typename Core::owner_type> put(Core& container, new_entry<Core, Node>& added, on_conflict policy,
-                                          Match&& match, flight* landing_flight = nullptr) {
+/// Under the lock: 0 if one more entry fits, else the capacity that is needed. Moves the entries into `room`
+/// if that helps, which holds the old slots then.
+template <class Access, class Swept, class Slots>
+std::uint32_t make_room(Access& shard, Swept& swept, bool may_hold_dead, Slots& room) noexcept {
+  auto& entries = shard->entries;
+  if (entries.has_room()) return 0;
+  if (may_hold_dead) {
+    swept.sweep(shard, entries.capacity());
+    if (!entries.is_crowded()) return 0;
+  }
+  if (room.size() <= entries.capacity()) return entries.grown_capacity();
+  entries.rehash(room);
+  return 0;
+}
+
+/// One attempt at put().
+template <bool user_code, class Node, class Core, class Match, class Slots>
+put_result<Core, Node> try_put(Core& container, new_entry<Core, Node>& added, on_conflict policy,
+                               Match&& match, flight* ending, Slots& room) {
   using sync = typename Core::sync;
-  const std::uint32_t hash = added.node().hash;
-  typename Core::slots_type room{typename Core::slots_type::allocator_type(container.allocator())};
-  for (;;) {
-    put_result<typename Core::owner_type> result;
-    Node* replaced = nullptr;
-    std::uint32_t missing_capacity = 0;
-    std::uint32_t size = 0;
-    {
-      swept_entries<Core, Node> swept(container);
-      typename Core::template access<user_code> shard(container, hash);
-      if (container.accepts_untracked()) swept.sweep(shard, slots_per_operation);
-      const std::uint32_t index = shard.find_index(hash, match);
-      if (index != Core::none) {
-        Node& found = shard.at(index);
-        if (policy == on_conflict::keep) {
-          result.existing = lock_owner<sync>(found.weak());
-          result.is_new = result.existing == nullptr;
-        } else {
-          result.is_new = is_expired<sync>(found.weak());
-        }
-        if (result.existing == nullptr) {
-          shard->entries.replace(index, added.node());
-          replaced = &found;
-        }
-      } else {
-        result.is_new = true;
-        if (!shard->entries.has_room() && container.accepts_untracked())
-          swept.sweep(shard, shard->entries.capacity());
-        if (!shard->entries.has_room() && room.size() > shard->entries.capacity())
-          shard->entries.rehash(room);
-        if (shard->entries.has_room()) {
-          shard->entries.insert(added.node());
-          shard->count_entries();
-        } else {
-          missing_capacity = shard->entries.grown_capacity();
-          size = shard->entries.size();
-        }
-      }
-      if (missing_capacity == 0) {
-        if (result.existing == nullptr) added.stored();
-        if (landing_flight != nullptr) shard->flights.remove(*landing_flight);
-      }
+  put_result<Core, Node> result;
+  swept_entries<Core, Node> swept(container);
+  typename Core::template access<user_code> shard(container, added.node().hash);
+  if (container.accepts_untracked()) swept.sweep(shard, slots_per_operation);
+
+  const std::uint32_t index = shard.find_index(added.node().hash, match);
+  if (index == Core::none) {
+    result.missing_capacity = make_room(shard, swept, container.accepts_untracked(), room);
+    if (result.missing_capacity != 0) return result;
+    shard->entries.insert(added.node());
+    shard->count_entries();
+    added.stored();
+    result.is_new = true;
+  } else {
+    // A dead entry of this key gives up its slot here, so the table never holds two; its own death, or
+    // release(), does the rest.
+    Node& found = shard.at(index);
+    if (policy == on_conflict::keep) {
+      result.existing = lock_owner<sync>(found.weak());
+      result.is_new = result.existing == nullptr;
+    } else {
+      result.is_new = is_expired<sync>(found.weak());
     }
-    if (missing_capacity == 0) {
-      if (replaced != nullptr) container.release(*replaced);
+    if (result.existing == nullptr) {
+      shard->entries.replace(index, added.node());
+      added.stored();
+      result.replaced = &found;
+    }
+  }
+  if (ending != nullptr) shard->flights.remove(*ending);
+  return result;
+}
+
+/// Puts a bound node into the table, keeping or replacing a living entry of the same key. A flight that ends
+/// with it leaves the shard in the same moment.
+///
+/// Throws: std::bad_alloc, what `match` throws; then nothing is stored, and the flight goes on.
+template <bool user_code, class Node, class Core, class Match>
+put_result<Core, Node> put(Core& container, new_entry<Core, Node>& added, on_conflict policy, Match&& match,
+                           flight* ending = nullptr) {
+  using slots_type = typename Core::slots_type;
+  const typename slots_type::allocator_type allocator(container.allocator());
+  slots_type room(allocator);
+  for (;;) {
+    auto result = try_put<user_code, Node>(container, added, policy, match, ending, room);
+    if (result.missing_capacity == 0) {
+      if (result.replaced != nullptr) container.release(*result.replaced);
       return result;
     }
     // Room is made with no lock held; then everything is looked at again.
-    if (container.all_shards().should_split(size)) {
+    if (container.all_shards().should_split(result.missing_capacity)) {
       container.all_shards().split();
     } else {
-      room = typename Core::slots_type(missing_capacity, slot{0},
-                                       typename Core::slots_type::allocator_type(container.allocator()));
+      room = slots_type(result.missing_capacity, slot{0}, allocator);
     }
   }
 }

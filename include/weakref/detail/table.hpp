@@ -63,6 +63,8 @@ template <class Allocator> class table {
   std::uint32_t size() const noexcept { return size_; }
   std::uint32_t capacity() const noexcept { return static_cast<std::uint32_t>(slots_.size()); }
   bool has_room() const noexcept { return size_ < limit(capacity()); }
+  /// So full, after a sweep, that it should grow all the same: the next sweep must be many stores away.
+  bool is_crowded() const noexcept { return size_ >= limit(capacity()) - limit(capacity()) / 8; }
 
   /// Slots for at least this many entries; at most four of five are ever in use.
   static std::uint32_t capacity_for(std::uint64_t entries) noexcept {

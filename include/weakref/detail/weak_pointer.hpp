@@ -25,7 +25,7 @@ template <class T> T* address_of(const std::weak_ptr<T>& weak) noexcept {
   return address;
 }
 
-template <class T> bool holds_address(const std::weak_ptr<T>& weak, const T* expected) noexcept {
+template <class T> bool holds_address(const std::weak_ptr<T>& weak, const void* expected) noexcept {
   return address_of(weak) == expected;
 }
 
