@@ -44,9 +44,7 @@ template <class T, class Block> std::shared_ptr<T> own_block(Block& made, T* poi
 template <class Sync, class T, class Allocator, class... Args>
 std::shared_ptr<T> allocate_tracked_with(const Allocator& allocator, Args&&... args) {
   static_assert(!std::is_array_v<T>, "a referent is one object, not an array");
-#if !WEAKREF_HAS_RTTI
-  static_assert(sizeof(T) == 0, "without RTTI only classes derived from enable_weakref are tracked");
-#endif
+  static_assert(can_be_tracked<T, Sync>, "without RTTI only classes derived from enable_weakref are tracked");
   using object_type = std::remove_cv_t<T>;
   using object_allocator = typename std::allocator_traits<Allocator>::template rebind_alloc<object_type>;
   auto* const made = block<object_type, Allocator, Sync>::make(
@@ -76,6 +74,7 @@ template <class Sync, class T, class Deleter>
 std::shared_ptr<T> adopt_unique(std::unique_ptr<T, Deleter>&& from) {
   static_assert(std::is_pointer_v<typename std::unique_ptr<T, Deleter>::pointer>,
                 "a deleter with a fancy pointer can't be adopted");
+  static_assert(can_be_tracked<T, Sync>, "without RTTI only classes derived from enable_weakref are tracked");
   using object_type = adopted<Sync, T, Deleter>;
   T* const pointer = from.get();
   auto* const made = block<object_type, std::allocator<object_type>, Sync>::make(
@@ -87,6 +86,7 @@ std::shared_ptr<T> adopt_unique(std::unique_ptr<T, Deleter>&& from) {
 }
 
 template <class Sync, class T> std::shared_ptr<T> adopt_shared(std::shared_ptr<T>&& from) {
+  static_assert(can_be_tracked<T, Sync>, "without RTTI only classes derived from enable_weakref are tracked");
   using object_type = std::shared_ptr<T>;
   T* const pointer = from.get();
   auto* const made = block<object_type, std::allocator<object_type>, Sync>::make(

@@ -26,6 +26,8 @@ namespace detail {
 template <class Core, class Node, class Object> class block_creation {
   using allocator_type = std::remove_cvref_t<decltype(std::declval<Core&>().allocator())>;
   using block_type = block<Object, allocator_type, typename Core::sync, Node>;
+  static_assert(can_be_tracked<typename Core::referent_type, typename Core::sync>,
+                "without RTTI only classes derived from enable_weakref are tracked");
 
  public:
   template <class K>

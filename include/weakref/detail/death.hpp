@@ -123,7 +123,7 @@ template <class Sync> void callback_link::leave() noexcept {
   }
 }
 
-template <class Sync> class death {
+template <class Sync> class WEAKREF_API death {
  public:
   /// The last owner has let go.
   static void begin(referent_header& header) noexcept {

@@ -27,6 +27,10 @@ template <class T> constexpr std::string_view type_name() noexcept {
 template <class T, class Sync>
 inline constexpr bool has_weakref_base = std::is_base_of_v<basic_enable_weakref<Sync>, std::remove_cv_t<T>>;
 
+/// Whether an owner of a T leads to its watch list at all: without RTTI only through the static base class.
+template <class T, class Sync>
+inline constexpr bool can_be_tracked = WEAKREF_HAS_RTTI != 0 || has_weakref_base<T, Sync>;
+
 template <class Sync, class T>
 const basic_enable_weakref<Sync>* find_base([[maybe_unused]] const T* object) noexcept {
   if constexpr (std::is_void_v<T>) {
