@@ -28,10 +28,10 @@
 // Operations are O(1), lock one shard, and leave the container as it was if they throw, unless said
 // otherwise.
 
-#include <weakref/detail/container.hpp>
 #include <weakref/detail/creation.hpp>
 #include <weakref/detail/iterator.hpp>
 #include <weakref/detail/lookup.hpp>
+#include <weakref/detail/shell.hpp>
 #include <weakref/detail/value_node.hpp>
 #include <weakref/errors.hpp>
 #include <weakref/fwd.hpp>
@@ -52,11 +52,14 @@
 namespace weakref::inline v0 {
 
 template <class Key, class T, class Hash, class KeyEqual, class Allocator, class Mutex>
-class WeakValueDictionary {
-  using node = detail::value_node<Key, T>;
-  using container = detail::container<node, Mutex, Allocator>;
-  using core = typename container::core_type;
-  using look = detail::lookup<Key, Hash, KeyEqual>;
+class WeakValueDictionary : private detail::shell<detail::value_node<Key, T>,
+                                                  detail::lookup<Key, Hash, KeyEqual>, Mutex, Allocator> {
+  using base =
+      detail::shell<detail::value_node<Key, T>, detail::lookup<Key, Hash, KeyEqual>, Mutex, Allocator>;
+  using typename base::container;
+  using typename base::core;
+  using typename base::look;
+  using typename base::node;
 
  public:
   using key_type = Key;
@@ -80,13 +83,13 @@ class WeakValueDictionary {
   /// The allocator makes nodes and tables, and what try_emplace and get_or_create make. It is used from any
   /// thread that drops an owner, and must outlive the container, the evictions in hand, and those objects.
   explicit WeakValueDictionary(const options& chosen, const Allocator& allocator = Allocator())
-      : container_(chosen, allocator) {}
-  explicit WeakValueDictionary(const Allocator& allocator) : container_(options(), allocator) {}
+      : base(chosen, allocator) {}
+  explicit WeakValueDictionary(const Allocator& allocator) : base(options(), allocator) {}
   /// O(n). A later pair replaces an earlier one with an equal key.
   template <std::input_iterator Iterator, std::sentinel_for<Iterator> Sentinel>
   WeakValueDictionary(Iterator first, Sentinel last, const options& chosen = {},
                       const Allocator& allocator = Allocator())
-      : container_(chosen, allocator) {
+      : base(chosen, allocator) {
     for (; first != last; ++first) {
       auto&& [key, value] = *first;
       insert_or_assign(key, value);
@@ -100,95 +103,47 @@ class WeakValueDictionary {
              })
   explicit WeakValueDictionary(Range&& range, const options& chosen = {},
                                const Allocator& allocator = Allocator())
-      : container_(chosen, allocator) {
+      : base(chosen, allocator) {
     update(std::forward<Range>(range));
   }
   WeakValueDictionary(std::initializer_list<value_type> pairs, const options& chosen = {},
                       const Allocator& allocator = Allocator())
       : WeakValueDictionary(pairs.begin(), pairs.end(), chosen, allocator) {}
 
-  /// O(n). The living entries; no lock is held on either side while one is copied.
-  WeakValueDictionary(const WeakValueDictionary& other)
-      : WeakValueDictionary(
-            copy_tag(), other,
-            std::allocator_traits<Allocator>::select_on_container_copy_construction(other.get_allocator())) {}
-  /// O(1), touches no entry. The other is empty afterwards, and usable.
-  WeakValueDictionary(WeakValueDictionary&& other) noexcept
-      : container_(std::move(other.container_)), look_(other.look_) {}
-  WeakValueDictionary& operator=(const WeakValueDictionary& other) {
-    if (this == &other) return *this;
-    WeakValueDictionary copy(copy_tag(), other,
-                             detail::copied_allocator(get_allocator(), other.get_allocator()));
-    container_.swap(copy.container_);
-    if constexpr (std::allocator_traits<Allocator>::propagate_on_container_copy_assignment::value)
-      container_.swap_allocators(copy.container_);
-    look_ = other.look_;
-    return *this;
-  }
-  /// O(1); O(n) where the allocators differ and don't propagate: the living entries are then stored anew.
-  WeakValueDictionary& operator=(WeakValueDictionary&& other) noexcept(detail::allocator_moves<Allocator>) {
-    if (this == &other) return *this;
-    if (detail::allocator_moves<Allocator> || get_allocator() == other.get_allocator()) {
-      WeakValueDictionary taken(std::move(other));
-      container_.swap(taken.container_);
-      if constexpr (std::allocator_traits<Allocator>::propagate_on_container_move_assignment::value)
-        container_.swap_allocators(taken.container_);
-      look_ = taken.look_;
-    } else if constexpr (!detail::allocator_moves<Allocator>) {
-      WeakValueDictionary moved(other.container_.chosen_options(), get_allocator());
-      moved.look_ = other.look_;
-      while (auto popped = other.try_popitem())
-        moved.insert_or_assign(std::move(popped->first), popped->second);
-      container_.swap(moved.container_);
-      look_ = moved.look_;
-    }
-    return *this;
-  }
-  /// O(entries): releases each. Objects that are dying meanwhile, on any thread, finish undisturbed.
-  ~WeakValueDictionary() = default;
+  // Copies: O(n), the living entries; no lock is held on either side while one is copied. Moves: O(1), no
+  // entry is touched; the other is empty afterwards, and usable. (Move assignment is O(n) where the
+  // allocators differ and don't propagate.) Destruction: O(entries); objects that are dying meanwhile, on any
+  // thread, finish undisturbed. All in detail/shell.hpp.
 
   /// O(1), touches no entry. The allocators must be equal or propagate.
-  void swap(WeakValueDictionary& other) noexcept {
-    container_.swap(other.container_);
-    if constexpr (std::allocator_traits<Allocator>::propagate_on_container_swap::value)
-      container_.swap_allocators(other.container_);
-    std::swap(look_, other.look_);
-  }
+  void swap(WeakValueDictionary& other) noexcept { base::swap(other); }
   friend void swap(WeakValueDictionary& a, WeakValueDictionary& b) noexcept { a.swap(b); }
 
-  allocator_type get_allocator() const noexcept { return container_.allocator(); }
+  using base::get_allocator;
 
   // --- looked up -----------------------------------------------------------------------------------------
 
   /// An owner of the object, or empty. While a creation of k is in progress: empty, at once.
-  template <class K = Key>
-    requires detail::key_for<K, Key, Hash, KeyEqual> owner get(const K& k)
-  const {
-    return with_entry<owner>(k, [](core& present, std::uint32_t hash, const auto& match) {
+  template <detail::key_for<Key, Hash, KeyEqual> K = Key> owner get(const K& k) const {
+    return base::template with_entry<owner>(k, [](core& present, std::uint32_t hash, const auto& match) {
       return detail::find_owner<look::template runs_user_code<K>, node>(present, hash, match);
     });
   }
   /// An owner of the object, or the given one.
-  template <class K = Key>
-    requires detail::key_for<K, Key, Hash, KeyEqual> owner get(const K& k, owner otherwise)
-  const {
+  template <detail::key_for<Key, Hash, KeyEqual> K = Key> owner get(const K& k, owner otherwise) const {
     owner found = get(k);
     return found != nullptr ? found : otherwise;
   }
   /// Throws: std::out_of_range if there is no living entry.
-  template <class K = Key>
-    requires detail::key_for<K, Key, Hash, KeyEqual> owner at(const K& k)
-  const {
+  template <detail::key_for<Key, Hash, KeyEqual> K = Key> owner at(const K& k) const {
     owner found = get(k);
     if (found == nullptr)
       throw std::out_of_range("weakref::WeakValueDictionary::at: no living entry of this key");
     return found;
   }
   /// Already old when it returns: use get() to look and hold in one step.
-  template <class K = Key>
-    requires detail::key_for<K, Key, Hash, KeyEqual>
-  bool contains(const K& k) const {
-    return with_entry<bool>(k, [](core& present, std::uint32_t hash, const auto& match) {
+  template <detail::key_for<Key, Hash, KeyEqual> K = Key> bool contains(const K& k) const {
+    return base::template with_entry<bool>(k, [](core& present, std::uint32_t hash, const auto& match) {
       return detail::is_present<look::template runs_user_code<K>, node>(present, hash, match);
     });
   }
@@ -197,10 +152,8 @@ class WeakValueDictionary {
   ///
   /// Runs user code: f, under the shard's lock. Deaths that f causes on this thread happen after the unlock,
   /// before visit returns or f's exception leaves it.
-  template <class K = Key, class F>
-    requires detail::key_for<K, Key, Hash, KeyEqual>
-  bool visit(const K& k, F&& f) const {
-    return with_entry<bool>(k, [&f](core& present, std::uint32_t hash, const auto& match) {
+  template <detail::key_for<Key, Hash, KeyEqual> K = Key, class F> bool visit(const K& k, F&& f) const {
+    return base::template with_entry<bool>(k, [&f](core& present, std::uint32_t hash, const auto& match) {
       return detail::visit_entry<node>(present, hash, match,
                                        [&f](node&, T& object) { std::forward<F>(f)(object); });
     });
@@ -208,8 +161,8 @@ class WeakValueDictionary {
 
   /// Entries, among them those whose object's death is under way at this moment. With accept_untracked an
   /// upper bound of the living ones. O(shards), no lock.
-  size_type size() const noexcept { return container_.size(); }
-  [[nodiscard]] bool empty() const noexcept { return size() == 0; }
+  using base::empty;
+  using base::size;
 
   // --- stored --------------------------------------------------------------------------------------------
 
@@ -236,22 +189,21 @@ class WeakValueDictionary {
   /// allocation. Of concurrent callers several may construct; one object is stored and returned to all.
   ///
   /// Throws: std::bad_alloc, what the constructor throws.
-  template <class K = Key, class... Args>
-    requires detail::key_for<K, Key, Hash, KeyEqual>
+  template <detail::key_for<Key, Hash, KeyEqual> K = Key, class... Args>
   [[nodiscard]] std::pair<owner, bool> try_emplace(K&& k, Args&&... args) {
     detail::check_not_under_lock();
-    core& present = container_.require();
-    return look_.with(std::forward<K>(k), [&](auto&& key) -> std::pair<owner, bool> {
+    core& present = this->container_.require();
+    return this->look_.with(std::forward<K>(k), [&](auto&& key) -> std::pair<owner, bool> {
       using direct = decltype(key);
-      const std::uint32_t hash = look_.hash(key);
-      if (owner found = detail::find_owner<look::template runs_user_code<direct>, node>(present, hash,
-                                                                                        look_.matcher(key)))
+      const std::uint32_t hash = this->look_.hash(key);
+      if (owner found = detail::find_owner<look::template runs_user_code<direct>, node>(
+              present, hash, this->look_.matcher(key)))
         return {std::move(found), false};
       detail::block_creation<core, node, std::remove_cv_t<T>> creation(present, hash,
                                                                        std::forward<direct>(key));
       auto& made = creation.construct(std::forward<Args>(args)...);
       owner result = made.owner();
-      auto stored = put(present, made, detail::on_conflict::keep);
+      auto stored = this->put(present, made, detail::on_conflict::keep);
       if (stored.existing != nullptr) return {std::move(stored.existing), false};
       return {std::move(result), true};
     });
@@ -269,56 +221,51 @@ class WeakValueDictionary {
   /// Throws: what the factory throws; std::logic_error if waiting would close a cycle: a factory that asks
   /// for its own key, directly or through other threads' factories; untracked_error for an untracked
   /// shared_ptr with other owners; std::bad_alloc.
-  template <class K = Key, class Factory>
-    requires detail::key_for<K, Key, Hash, KeyEqual>
+  template <detail::key_for<Key, Hash, KeyEqual> K = Key, class Factory>
   [[nodiscard]] owner get_or_create(K&& k, Factory&& factory) {
     detail::check_not_under_lock();
-    core& present = container_.require();
+    core& present = this->container_.require();
     using creation = detail::creation_by<core, node, Factory>;
-    return look_.with(std::forward<K>(k), [&](auto&& key) {
+    return this->look_.with(std::forward<K>(k), [&](auto&& key) {
       using direct = decltype(key);
-      const std::uint32_t hash = look_.hash(key);
+      const std::uint32_t hash = this->look_.hash(key);
       return detail::get_or_create<look::template runs_user_code<direct>, creation, node>(
-          present, hash, std::forward<direct>(key), look_, factory);
+          present, hash, std::forward<direct>(key), this->look_, factory);
     });
   }
 
   // --- taken out -----------------------------------------------------------------------------------------
 
   /// Takes the entry out and returns its owner; empty if there was none.
-  template <class K = Key>
-    requires detail::key_for<K, Key, Hash, KeyEqual> owner pop(const K& k) {
-      return with_entry<owner>(k, [](core& present, std::uint32_t hash, const auto& match) {
-        return detail::take<look::template runs_user_code<K>, node>(present, hash, match);
-      });
-    }
-  template <class K = Key>
-    requires detail::key_for<K, Key, Hash, KeyEqual> owner pop(const K& k, owner otherwise) {
-      owner taken = pop(k);
-      return taken != nullptr ? taken : otherwise;
-    }
+  template <detail::key_for<Key, Hash, KeyEqual> K = Key> owner pop(const K& k) {
+    return base::template with_entry<owner>(k, [](core& present, std::uint32_t hash, const auto& match) {
+      return detail::take<look::template runs_user_code<K>, node>(present, hash, match);
+    });
+  }
+  template <detail::key_for<Key, Hash, KeyEqual> K = Key> owner pop(const K& k, owner otherwise) {
+    owner taken = pop(k);
+    return taken != nullptr ? taken : otherwise;
+  }
   /// Takes some living entry out. Throws: std::out_of_range if there is none; what copying the key throws. A
   /// move-only key is moved out: an iterator that stands on this entry sees a moved-from key.
   std::pair<Key, owner> popitem() {
-    if (auto popped = try_popitem()) return std::move(*popped);
+    if (auto popped = this->take_any()) return std::move(*popped);
     throw std::out_of_range("weakref::WeakValueDictionary::popitem: the dictionary is empty");
   }
   /// True if there was a living entry.
-  template <class K = Key>
-    requires detail::key_for<K, Key, Hash, KeyEqual>
-  bool erase(const K& k) { return pop(k) != nullptr; }
+  template <detail::key_for<Key, Hash, KeyEqual> K = Key> bool erase(const K& k) { return pop(k) != nullptr; }
   /// O(n). Takes out the living entries for which pred(const Key&, const owner&) holds, and counts them. No
   /// lock is held during pred. If pred throws, those taken out before stay out.
   template <class Predicate> size_type erase_if(Predicate pred) {
     size_type erased = 0;
-    for (auto at = container_.first(); !at.is_at_end(); at.advance()) {
+    for (auto at = this->container_.first(); !at.is_at_end(); at.advance()) {
       if (pred(std::as_const(at.node()).key(), at.owner()))
         erased += detail::take_entry<node>(*at.container(), at.node(), at.owner()) ? 1U : 0U;
     }
     return erased;
   }
   /// O(n). Shard by shard: what others store meanwhile may stay.
-  void clear() { container_.clear(); }
+  using base::clear;
 
   // --- as a whole ----------------------------------------------------------------------------------------
 
@@ -353,7 +300,7 @@ class WeakValueDictionary {
   }
 
   /// Room for n entries without growing. O(n). Throws: std::bad_alloc.
-  void reserve(size_type n) { container_.reserve(n); }
+  using base::reserve;
 
   // --- iterated ------------------------------------------------------------------------------------------
 
@@ -362,58 +309,25 @@ class WeakValueDictionary {
   /// one that comes or goes meanwhile may be seen or not. key and value stay valid for the loop body.
   ///
   /// Cost: O(n) for begin(), or in parts for each shard; allocates. One lock for each step.
-  iterator begin() const { return iterator(container_.first()); }
+  iterator begin() const { return iterator(this->container_.first()); }
   std::default_sentinel_t end() const noexcept { return {}; }
 
   /// Lazy ranges, not containers: each begin() is an iteration of its own.
-  auto keys() const noexcept { return detail::view<container, detail::as_key>(container_); }
-  auto values() const noexcept { return detail::view<container, detail::as_value>(container_); }
-  auto items() const noexcept { return detail::view<container, detail::as_item>(container_); }
+  auto keys() const noexcept { return detail::view<container, detail::as_key>(this->container_); }
+  auto values() const noexcept { return detail::view<container, detail::as_value>(this->container_); }
+  auto items() const noexcept { return detail::view<container, detail::as_item>(this->container_); }
   /// Plain refs, which keep nothing alive.
-  auto valuerefs() const noexcept { return detail::view<container, detail::as_ref>(container_); }
+  auto valuerefs() const noexcept { return detail::view<container, detail::as_ref>(this->container_); }
 
  private:
-  struct copy_tag {};
-  WeakValueDictionary(copy_tag, const WeakValueDictionary& other, const Allocator& allocator)
-      : container_(other.container_.chosen_options(), allocator), look_(other.look_) {
-    update(other);
-  }
-
-  /// f(core, hash, match) for k; an empty result while nothing was ever stored.
-  template <class Result, class K, class F> Result with_entry(const K& k, F&& f) const {
-    detail::check_not_under_lock();
-    core* const present = container_.get();
-    if (present == nullptr) return Result();
-    return look_.with(
-        k, [&](const auto& key) -> Result { return f(*present, look_.hash(key), look_.matcher(key)); });
-  }
-
-  detail::put_result<core, node> put(core& present, detail::new_entry<core, node>& made,
-                                     detail::on_conflict policy) {
-    return detail::put<look::template runs_user_code<Key>, node>(
-        present, made, policy, look_.matcher(std::as_const(made.node()).key()));
-  }
   detail::put_result<core, node> store(Key&& key, const owner& value, detail::on_conflict policy) {
     detail::check_not_under_lock();
-    core& present = container_.require();
+    core& present = this->container_.require();
     const detail::tracking where = present.require_tracked(value);
-    const std::uint32_t hash = look_.hash(std::as_const(key));
+    const std::uint32_t hash = this->look_.hash(std::as_const(key));
     detail::new_entry<core, node> made(present, *present.make_node(hash, std::move(key)));
     made.bind(value, where);
-    return put(present, made, policy);
-  }
-
-  std::optional<std::pair<Key, owner>> try_popitem() {
-    detail::check_not_under_lock();
-    core* const present = container_.get();
-    if (present == nullptr) return std::nullopt;
-    return detail::take_any<node>(*present, [](node& found) -> Key {
-      if constexpr (std::copy_constructible<Key>) {
-        return std::as_const(found).key();
-      } else {
-        return std::move(found.mutable_key());
-      }
-    });
+    return this->put(present, made, policy);
   }
 
   bool is_contained_in(const WeakValueDictionary& other) const {
@@ -422,9 +336,6 @@ class WeakValueDictionary {
     }
     return true;
   }
-
-  container container_;
-  [[no_unique_address]] look look_;
 };
 
 } // namespace weakref::inline v0

@@ -124,12 +124,6 @@ inline constexpr bool allocator_moves =
     std::allocator_traits<Allocator>::propagate_on_container_move_assignment::value ||
     std::allocator_traits<Allocator>::is_always_equal::value;
 
-/// The allocator of a container after copy assignment.
-template <class Allocator>
-const Allocator& copied_allocator(const Allocator& own, const Allocator& others) noexcept {
-  return std::allocator_traits<Allocator>::propagate_on_container_copy_assignment::value ? others : own;
-}
-
 /// The finalizer of a 64-bit hash that takes 32 bits for the tables: upper ones choose the shard, then the
 /// slot; lower ones tell neighbours apart.
 inline std::uint32_t table_hash(std::size_t hash) noexcept {

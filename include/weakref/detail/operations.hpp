@@ -291,12 +291,12 @@ template <class Node, class Core> class pinned_entry {
   Node* node_ = nullptr;
 };
 
-/// Takes some living entry out: its key, as `take_key` gives it, and its referent's owner. If copying the key
-/// throws, nothing has changed.
-template <class Node, class Core, class TakeKey>
-auto take_any(Core& container, TakeKey&& take_key)
-    -> std::optional<std::pair<typename Node::key_type, typename Core::owner_type>> {
-  using key_type = typename Node::key_type;
+/// Takes some living entry out: its payload and its referent's owner. If copying the payload throws, nothing
+/// has changed; a move-only one is moved.
+template <class Node, class Core>
+auto take_any(Core& container)
+    -> std::optional<std::pair<typename Node::payload_type, typename Core::owner_type>> {
+  using payload_type = typename Node::payload_type;
   auto& shards = container.all_shards();
   bool is_split = shards.count() > 1;
   for (std::size_t i = 0; i < (is_split ? shards.count() : 1);) {
@@ -310,13 +310,13 @@ auto take_any(Core& container, TakeKey&& take_key)
       }
       continue;
     }
-    if constexpr (std::copy_constructible<key_type>) {
-      key_type key = take_key(found.node());
-      if (take_entry(container, found.node(), found.owner))
-        return std::pair(std::move(key), std::move(found.owner));
+    if constexpr (std::copy_constructible<payload_type>) {
+      auto payload = Node::copy_payload(container, found.node());
+      if (payload.has_value() && take_entry(container, found.node(), found.owner))
+        return std::pair(std::move(*payload), std::move(found.owner));
     } else {
       if (take_entry(container, found.node(), found.owner))
-        return std::pair(take_key(found.node()), std::move(found.owner));
+        return std::pair(Node::take_payload(found.node()), std::move(found.owner));
     }
   }
   return std::nullopt;
