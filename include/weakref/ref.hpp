@@ -95,7 +95,8 @@ struct ref_access {
 /// elsewhere can deadlock if that callback needs the visited container.
 ///
 /// A subclass whose callback uses the subclass's own members calls disarm() first in its destructor.
-template <class T, class F> class ref : public ref<T>, private detail::callback_link {
+// The link comes first: what getweakrefs gives is then the address of the ref.
+template <class T, class F> class ref : private detail::callback_link, public ref<T> {
   using sync = detail::sync_of<F>;
   static_assert(std::invocable<F&, ref<T>&> || std::invocable<F&>, "F must be callable as f(ref<T>&) or f()");
 

@@ -32,6 +32,7 @@
 #include <weakref/detail/iterator.hpp>
 #include <weakref/detail/lookup.hpp>
 #include <weakref/detail/shell.hpp>
+#include <weakref/detail/transaction.hpp>
 #include <weakref/detail/value_node.hpp>
 #include <weakref/errors.hpp>
 #include <weakref/fwd.hpp>
@@ -92,7 +93,7 @@ class WeakValueDictionary : private detail::shell<detail::value_node<Key, T>,
       : base(chosen, allocator) {
     for (; first != last; ++first) {
       auto&& [key, value] = *first;
-      insert_or_assign(key, value);
+      insert_or_assign(Key(key), owner(value));
     }
   }
   template <std::ranges::input_range Range>
@@ -254,30 +255,38 @@ class WeakValueDictionary : private detail::shell<detail::value_node<Key, T>,
   }
   /// True if there was a living entry.
   template <detail::key_for<Key, Hash, KeyEqual> K = Key> bool erase(const K& k) { return pop(k) != nullptr; }
-  /// O(n). Takes out the living entries for which pred(const Key&, const owner&) holds, and counts them. No
-  /// lock is held during pred. If pred throws, those taken out before stay out.
+  /// O(n), allocates for those taken out. Takes out the living entries for which pred(const Key&, const
+  /// owner&) holds, and counts them. No lock is held during pred; nothing is taken out before it has seen
+  /// all.
   template <class Predicate> size_type erase_if(Predicate pred) {
-    size_type erased = 0;
-    for (auto at = this->container_.first(); !at.is_at_end(); at.advance()) {
-      if (pred(std::as_const(at.node()).key(), at.owner()))
-        erased += detail::take_entry<node>(*at.container(), at.node(), at.owner()) ? 1U : 0U;
+    auto at = this->container_.first();
+    if (at.is_at_end()) return 0;
+    detail::selection<core, node> chosen(*at.container());
+    for (; !at.is_at_end(); at.advance()) {
+      if (pred(std::as_const(at.node()).key(), at.owner())) chosen.add(at.node());
     }
-    return erased;
+    return chosen.take_out();
   }
   /// O(n). Shard by shard: what others store meanwhile may stay.
   using base::clear;
 
   // --- as a whole ----------------------------------------------------------------------------------------
 
-  /// O(m). insert_or_assign of each pair of a range, or each living entry of a dictionary.
+  /// O(m), allocates. insert_or_assign of each pair of a range, or each living entry of a dictionary; all or,
+  /// if something throws, none.
   template <std::ranges::input_range Range> void update(Range&& range) {
+    detail::check_not_under_lock();
+    detail::transaction<core, node> all(this->container_.require());
     for (auto&& pair : range) {
       auto&& [key, value] = pair;
-      insert_or_assign(Key(key), owner(value));
+      stage(all, Key(key), owner(value));
     }
+    all.commit([this](detail::new_entry<core, node>& each) {
+      return this->put_unreleased(*this->container_.get(), each, detail::on_conflict::assign);
+    });
   }
   void update(std::initializer_list<value_type> pairs) {
-    for (const auto& [key, value] : pairs) insert_or_assign(key, value);
+    update<const std::initializer_list<value_type>&>(pairs);
   }
   /// Python's |: a copy of the left one, updated by the right one.
   template <std::ranges::input_range Range>
@@ -328,6 +337,13 @@ class WeakValueDictionary : private detail::shell<detail::value_node<Key, T>,
     detail::new_entry<core, node> made(present, *present.make_node(hash, std::move(key)));
     made.bind(value, where);
     return this->put(present, made, policy);
+  }
+
+  void stage(detail::transaction<core, node>& all, Key key, const owner& value) {
+    core& present = *this->container_.get();
+    const detail::tracking where = present.require_tracked(value);
+    const std::uint32_t hash = this->look_.hash(std::as_const(key));
+    all.add(*present.make_node(hash, std::move(key)), value, where);
   }
 
   bool is_contained_in(const WeakValueDictionary& other) const {

@@ -8,6 +8,7 @@
 #include <weakref/detail/cursor.hpp>
 #include <weakref/detail/operations.hpp>
 #include <weakref/detail/single_flight.hpp>
+#include <weakref/detail/weak_pointer.hpp>
 
 #include <algorithm>
 #include <atomic>

@@ -26,6 +26,7 @@
 #include <weakref/detail/shards.hpp>
 #include <weakref/detail/table.hpp>
 #include <weakref/detail/tracking.hpp>
+#include <weakref/detail/weak_pointer.hpp>
 
 #include <atomic>
 #include <cstdint>

@@ -10,7 +10,7 @@
 //
 // A container that splits after its first shard was pinned is complete with that shard: what stays was in it.
 
-#include <weakref/detail/core.hpp>
+#include <weakref/detail/operations.hpp>
 
 #include <boost/container/vector.hpp>
 
@@ -68,7 +68,7 @@ template <class Node, class Core> class cursor {
     for (;;) {
       for (; next_ < pinned_.size(); ++next_) {
         Node* const candidate = pinned_[next_];
-        if ((owner_ = owner_if_present(*candidate))) {
+        if ((owner_ = owner_if_present(*container_, *candidate))) {
           current_ = candidate;
           ++next_;
           return;
@@ -84,12 +84,6 @@ template <class Node, class Core> class cursor {
  private:
   using shard = typename Core::shard;
   enum class pinning { done, retired, more_room };
-
-  owner_type owner_if_present(Node& candidate) const noexcept {
-    typename Core::template access<false> locked(*container_, candidate.hash);
-    if (locked->entries.find_entry(candidate) == Core::none) return nullptr;
-    return lock_owner<typename Core::sync>(candidate.weak());
-  }
 
   bool pin_next_shard() {
     auto& shards = container_->all_shards();

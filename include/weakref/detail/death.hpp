@@ -123,105 +123,114 @@ template <class Sync> void callback_link::leave() noexcept {
   }
 }
 
+// The members are defined outside the class because -fvisibility-inlines-hidden would hide them in the
+// library.
 template <class Sync> class WEAKREF_API death {
  public:
   /// The last owner has let go.
-  static void begin(referent_header& header) noexcept {
-    thread_record& thread = this_thread();
-    Sync::point(sync_point::death);
-    if (thread.depth == 0) return run(header);
-    header.mark_put_off(); // 0
-    if (thread.last_death == nullptr) {
-      thread.first_death = &header;
-    } else {
-      list_lock<Sync> lock(thread.last_death->list);
-      lock.set_link(&header);
-    }
-    thread.last_death = &header;
-  }
-
+  static void begin(referent_header& header) noexcept;
   /// Takes the death, the first of those put off, out of the thread's queue and runs it.
-  static void resume(referent_header& header) noexcept {
-    thread_record& thread = this_thread();
-    {
-      list_lock<Sync> lock(header.list);
-      thread.first_death = lock.link();
-      lock.set_link(nullptr);
-    }
-    if (thread.first_death == nullptr) thread.last_death = nullptr;
-    run(header);
-  }
+  static void resume(referent_header& header) noexcept;
 
  private:
-  static void run(referent_header& header) noexcept {
-    firing in_progress;
-    in_progress.thread = &this_thread();
-    watcher* const entries = detach(header, in_progress); // 2
-    for (watcher* each = entries; each != nullptr; each = each->next) {
-      each->discard = each->core->evict(static_cast<entry&>(*each)); // 3
-    }
-    for (watcher* each = entries; each != nullptr;) {
-      watcher* const next = each->next;          // discarding frees the node
-      each->discard(static_cast<entry&>(*each)); // 4
-      each = next;
-    }
-    if (in_progress.queue != nullptr) fire(header, in_progress);
-    header.operations().finish(header); // 7; may free the header
-  }
-
-  /// Returns the entries, chained by `next`; the callbacks are left in the firing's queue.
-  static watcher* detach(referent_header& header, firing& in_progress) noexcept {
-    const std::uintptr_t word = header.list.peek();
-    if ((word & watch_list::mode_mask) == watch_list::entries)
-      return reinterpret_cast<watcher*>(word & watch_list::pointer_mask);
-
-    watcher* entries = nullptr;
-    watcher** last_entry = &entries;
-    watcher* last_callback = nullptr;
-    list_lock<Sync> lock(header.list);
-    for (watcher* each = lock.first(); each != nullptr; each = each->next) {
-      if (each->core != nullptr) {
-        *last_entry = each;
-        last_entry = &each->next;
-      } else {
-        (last_callback == nullptr ? in_progress.queue : last_callback->next) = each;
-        each->previous = last_callback;
-        last_callback = each;
-      }
-    }
-    *last_entry = nullptr;
-    if (last_callback != nullptr) last_callback->next = nullptr;
-    lock.close(in_progress.queue == nullptr ? nullptr : &in_progress);
-    return entries;
-  }
-
-  static void fire(referent_header& header, firing& in_progress) noexcept {
-    list_lock<Sync> lock(header.list);
-    while (in_progress.queue != nullptr) {
-      callback_link& called = static_cast<callback_link&>(*in_progress.queue);
-      in_progress.remove(called);
-      called.linked = false;
-      in_progress.running = &called;
-      lock.unlock();
-      try {
-        called.call(called); // 5; `called` may be gone afterwards
-      } catch (...) {
-        report_unraisable(); // 6
-      }
-      lock.lock();
-      in_progress.running = nullptr;
-      if (in_progress.awaited) {
-        in_progress.awaited = false;
-        // Counted before the unlock that lets the waiter see `running`, so that its wait cannot outlast this.
-        awaited_callbacks.fetch_add(1, std::memory_order_relaxed);
-        Sync::notify_all(awaited_callbacks);
-      }
-    }
-    lock.close(nullptr); // the firing leaves the stack
-  }
+  static void run(referent_header& header) noexcept;
+  static watcher* detach(referent_header& header, firing& in_progress) noexcept;
+  static void fire(referent_header& header, firing& in_progress) noexcept;
 };
 
-extern template class death<default_sync>;
+template <class Sync> void death<Sync>::begin(referent_header& header) noexcept {
+  thread_record& thread = this_thread();
+  Sync::point(sync_point::death);
+  if (thread.depth == 0) return run(header);
+  header.mark_put_off(); // 0
+  if (thread.last_death == nullptr) {
+    thread.first_death = &header;
+  } else {
+    list_lock<Sync> lock(thread.last_death->list);
+    lock.set_link(&header);
+  }
+  thread.last_death = &header;
+}
+
+template <class Sync> void death<Sync>::resume(referent_header& header) noexcept {
+  thread_record& thread = this_thread();
+  {
+    list_lock<Sync> lock(header.list);
+    thread.first_death = lock.link();
+    lock.set_link(nullptr);
+  }
+  if (thread.first_death == nullptr) thread.last_death = nullptr;
+  run(header);
+}
+
+template <class Sync> void death<Sync>::run(referent_header& header) noexcept {
+  firing in_progress;
+  in_progress.thread = &this_thread();
+  watcher* const entries = detach(header, in_progress); // 2
+  for (watcher* each = entries; each != nullptr; each = each->next) {
+    each->discard = each->core->evict(static_cast<entry&>(*each)); // 3
+  }
+  for (watcher* each = entries; each != nullptr;) {
+    watcher* const next = each->next;          // discarding frees the node
+    each->discard(static_cast<entry&>(*each)); // 4
+    each = next;
+  }
+  if (in_progress.queue != nullptr) fire(header, in_progress);
+  header.operations().finish(header); // 7; may free the header
+}
+
+/// Returns the entries, chained by `next`; the callbacks are left in the firing's queue.
+template <class Sync> watcher* death<Sync>::detach(referent_header& header, firing& in_progress) noexcept {
+  const std::uintptr_t word = header.list.peek();
+  if ((word & watch_list::mode_mask) == watch_list::entries)
+    return reinterpret_cast<watcher*>(word & watch_list::pointer_mask);
+
+  watcher* entries = nullptr;
+  watcher** last_entry = &entries;
+  watcher* last_callback = nullptr;
+  list_lock<Sync> lock(header.list);
+  for (watcher* each = lock.first(); each != nullptr; each = each->next) {
+    if (each->core != nullptr) {
+      *last_entry = each;
+      last_entry = &each->next;
+    } else {
+      (last_callback == nullptr ? in_progress.queue : last_callback->next) = each;
+      each->previous = last_callback;
+      last_callback = each;
+    }
+  }
+  *last_entry = nullptr;
+  if (last_callback != nullptr) last_callback->next = nullptr;
+  lock.close(in_progress.queue == nullptr ? nullptr : &in_progress);
+  return entries;
+}
+
+template <class Sync> void death<Sync>::fire(referent_header& header, firing& in_progress) noexcept {
+  list_lock<Sync> lock(header.list);
+  while (in_progress.queue != nullptr) {
+    callback_link& called = static_cast<callback_link&>(*in_progress.queue);
+    in_progress.remove(called);
+    called.linked = false;
+    in_progress.running = &called;
+    lock.unlock();
+    try {
+      called.call(called); // 5; `called` may be gone afterwards
+    } catch (...) {
+      report_unraisable(); // 6
+    }
+    lock.lock();
+    in_progress.running = nullptr;
+    if (in_progress.awaited) {
+      in_progress.awaited = false;
+      // Counted before the unlock that lets the waiter see `running`, so that its wait cannot outlast this.
+      awaited_callbacks.fetch_add(1, std::memory_order_relaxed);
+      Sync::notify_all(awaited_callbacks);
+    }
+  }
+  lock.close(nullptr); // the firing leaves the stack
+}
+
+extern template class WEAKREF_API death<default_sync>;
 
 } // namespace detail
 } // namespace weakref::inline v0

@@ -107,6 +107,9 @@ bool visit_entry(Core& container, std::uint32_t hash, Match&& match, F&& f) {
 template <class Core, class Node> class new_entry {
  public:
   new_entry(Core& container, Node& made) noexcept : container_(container), node_(&made) {}
+  /// A node that is bound already.
+  new_entry(Core& container, Node& made, typename Core::owner_type owner) noexcept
+      : container_(container), node_(&made), owner_(std::move(owner)) {}
   ~new_entry() {
     if (node_ == nullptr) return;
     if (owner_ == nullptr) {
@@ -195,21 +198,18 @@ put_result<Core, Node> try_put(Core& container, new_entry<Core, Node>& added, on
 }
 
 /// Puts a bound node into the table, keeping or replacing a living entry of the same key. A flight that ends
-/// with it leaves the shard in the same moment.
+/// with it leaves the shard in the same moment. The caller releases what was replaced.
 ///
 /// Throws: std::bad_alloc, what `match` throws; then nothing is stored, and the flight goes on.
 template <bool user_code, class Node, class Core, class Match>
-put_result<Core, Node> put(Core& container, new_entry<Core, Node>& added, on_conflict policy, Match&& match,
-                           flight* ending = nullptr) {
+put_result<Core, Node> put_unreleased(Core& container, new_entry<Core, Node>& added, on_conflict policy,
+                                      Match&& match, flight* ending = nullptr) {
   using slots_type = typename Core::slots_type;
   const typename slots_type::allocator_type allocator(container.allocator());
   slots_type room(allocator);
   for (;;) {
     auto result = try_put<user_code, Node>(container, added, policy, match, ending, room);
-    if (result.missing_capacity == 0) {
-      if (result.replaced != nullptr) container.release(*result.replaced);
-      return result;
-    }
+    if (result.missing_capacity == 0) return result;
     // Room is made with no lock held; then everything is looked at again.
     if (container.all_shards().should_split(result.missing_capacity)) {
       container.all_shards().split();
@@ -217,6 +217,15 @@ put_result<Core, Node> put(Core& container, new_entry<Core, Node>& added, on_con
       room = slots_type(result.missing_capacity, slot{0}, allocator);
     }
   }
+}
+
+/// The same, and releases what was replaced.
+template <bool user_code, class Node, class Core, class Match>
+put_result<Core, Node> put(Core& container, new_entry<Core, Node>& added, on_conflict policy, Match&& match,
+                           flight* ending = nullptr) {
+  auto result = put_unreleased<user_code, Node>(container, added, policy, match, ending);
+  if (result.replaced != nullptr) container.release(*result.replaced);
+  return result;
 }
 
 /// Takes the matching living entry out and returns its referent's owner; empty if there is none. An entry
@@ -241,6 +250,14 @@ typename Core::owner_type take(Core& container, std::uint32_t hash, Match&& matc
   }
   if (taken != nullptr) container.release(*taken, &owner);
   return owner;
+}
+
+/// An owner of this pinned entry's referent, if the entry is still in the table.
+template <class Node, class Core>
+typename Core::owner_type owner_if_present(Core& container, Node& pinned) noexcept {
+  const typename Core::template access<false> shard(container, pinned.hash);
+  if (shard->entries.find_entry(pinned) == Core::none) return nullptr;
+  return lock_owner<typename Core::sync>(pinned.weak());
 }
 
 /// Takes this very entry out, if it is still there. The caller pins it and holds an owner of its referent.

@@ -84,6 +84,12 @@ template <class Node, class Look, class Mutex, class Allocator> class shell {
                                         look_.matcher(std::as_const(made.node()).key()));
   }
 
+  put_result<core, Node> put_unreleased(core& present, new_entry<core, Node>& made, on_conflict policy) {
+    constexpr bool user_code = Look::template runs_user_code<typename Node::key_type>;
+    return detail::put_unreleased<user_code, Node>(present, made, policy,
+                                                   look_.matcher(std::as_const(made.node()).key()));
+  }
+
   /// Takes some living entry out: its payload and its referent's owner.
   auto take_any() {
     check_not_under_lock();

@@ -32,7 +32,7 @@ enum class sync_point : unsigned char {
 /// One turn of waiting for a watch list's lock bit: pauses, later yields, at last sleeps for microseconds.
 WEAKREF_API void relax(unsigned& spins) noexcept;
 
-struct default_sync {
+struct WEAKREF_API default_sync {
   static constexpr void point(sync_point) noexcept {}
   static void relax(unsigned& spins) noexcept { detail::relax(spins); }
   template <class Word> static void wait(const std::atomic<Word>& word, Word old) noexcept { word.wait(old); }

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSL-1.0
+
+// How many bytes does an entry take, all in: the object of 64 bytes, its counts, the entry, the table? No
+// time is measured. Three counters for each map and size:
+//
+//   bytes         as counted by this program's own operator new, the allocator's rounding and header included
+//   bytes_malloc  as glibc's mallinfo2 tells, to see that nothing went past the first
+//   bytes_most    the highest figure of `bytes` on the way from that size to twice it: a table is at its
+//   emptiest
+//                 just after it has grown
+
+#include "bench.hpp"
+#include "peers.hpp"
+#include "weakref_maps.hpp"
+
+#include <cstdlib>
+#include <new>
+
+namespace {
+
+// Only one thread ever allocates here.
+std::size_t in_use = 0;
+
+// glibc keeps one word of its own in front of each piece.
+std::size_t size_of(void* piece) noexcept { return malloc_usable_size(piece) + sizeof(std::size_t); }
+
+void* counted(void* piece) {
+  if (piece == nullptr) throw std::bad_alloc();
+  in_use += size_of(piece);
+  return piece;
+}
+
+void discount(void* piece) noexcept {
+  if (piece == nullptr) return;
+  in_use -= size_of(piece);
+  std::free(piece);
+}
+
+} // namespace
+
+void* operator new(std::size_t size) { return counted(std::malloc(size)); }
+void* operator new(std::size_t size, std::align_val_t alignment) {
+  const auto unit = static_cast<std::size_t>(alignment);
+  return counted(std::aligned_alloc(unit, (size + unit - 1) / unit * unit));
+}
+void operator delete(void* piece) noexcept { discount(piece); }
+void operator delete(void* piece, std::size_t) noexcept { discount(piece); }
+void operator delete(void* piece, std::align_val_t) noexcept { discount(piece); }
+void operator delete(void* piece, std::size_t, std::align_val_t) noexcept { discount(piece); }
+
+namespace {
+
+using namespace bench;
+
+std::size_t told_by_malloc() noexcept {
+  const struct mallinfo2 told = mallinfo2();
+  return told.uordblks + told.hblkhd;
+}
+
+// The floor: objects in no map at all.
+struct no_map {
+  using key_type = std::int64_t;
+  using owner = std::shared_ptr<object>;
+  static constexpr std::string_view name = "make_shared_alone";
+  static constexpr bool creates_on_get = false;
+  static owner make(key_type, std::int64_t id) { return std::make_shared<object>(id); }
+};
+
+template <class Map, class Keys> void bytes(benchmark::State& state, std::size_t size) {
+  const auto& keys = first_keys<Keys>(2 * size);
+  const auto each = [](std::size_t total, std::size_t entries) {
+    return static_cast<double>(total) / static_cast<double>(entries);
+  };
+  for (auto turn : state) {
+    static_cast<void>(turn);
+    std::vector<typename Map::owner> owners;
+    owners.reserve(2 * size);
+    const std::size_t before = in_use;
+    const std::size_t told_before = told_by_malloc();
+    Map map;
+    const auto store = [&] { owners.push_back(map.make(keys[owners.size()], 0)); };
+
+    while (owners.size() != size) store();
+    state.counters["bytes"] = each(in_use - before, size);
+    state.counters["bytes_malloc"] = each(told_by_malloc() - told_before, size);
+    double most = each(in_use - before, size);
+    while (owners.size() != 2 * size) {
+      store();
+      most = std::max(most, each(in_use - before, owners.size()));
+    }
+    state.counters["bytes_most"] = most;
+    state.SetIterationTime(0);
+    owners.clear(); // before the map: the hand-written deleters need it
+  }
+}
+
+template <class Keys, class... Map> void ask_all(types<Map...>, std::size_t size) {
+  const auto ask_bytes = [size]<class Asked>(types<Asked>) {
+    // Flyweight's one static table would be counted in the first of its runs only.
+    if constexpr (!Asked::creates_on_get) {
+      ask(name_of("memory", Keys::name, size, Asked::name), 1, 1,
+          [size](benchmark::State& state) { bytes<Asked, Keys>(state, size); });
+    }
+  };
+  (ask_bytes(types<Map>()), ...);
+}
+
+} // namespace
+
+void bench::register_benchmarks() {
+  for (std::size_t size : sizes) {
+    ask_all<dense_keys>(types<no_map>(), size);
+    ask_all<dense_keys>(peers<std::int64_t>(), size);
+    ask_all<dense_keys>(ours<std::int64_t>(), size);
+    ask_all<text_keys>(peers<std::string>(), size);
+    ask_all<text_keys>(ours<std::string>(), size);
+  }
+}

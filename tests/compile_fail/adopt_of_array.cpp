@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: BSL-1.0
+// expect: a referent is one object, not an array
+#include <weakref/referent.hpp>
+
+#include <vector>
+
+bool tracked() {
+#ifdef WEAKREF_TWIN
+  const auto owner = weakref::adopt(std::make_unique<std::vector<int>>(3U));
+#else
+  const auto owner = weakref::adopt(std::make_unique<int[]>(3U));
+#endif
+  return weakref::is_tracked(owner);
+}

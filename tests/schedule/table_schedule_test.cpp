@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: BSL-1.0
+
+// Threads that store, take, iterate and split in one dictionary, in every order.
+#include "scenario.hpp"
+
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using namespace scenarios;
+
+// ------------------------------------------------------------------------------------- operations on one key
+
+struct one_key {
+  dictionary table;
+  owner owners[2] = {make_thing(1), make_thing(2)};
+  owner results[2];
+};
+
+TEST_CASE("schedules: two threads insert under one key, and exactly one object wins") {
+  using state = one_key;
+  const auto insert = [](unsigned i) {
+    return [i](state& s) {
+      const auto [stored, is_new] = s.table.insert(1, s.owners[i]);
+      expect(is_new == (stored == s.owners[i]), "the newcomer is stored, or the first one given");
+      s.results[i] = stored;
+    };
+  };
+  holds(make_scenario<state>({insert(0), insert(1)},
+                             [](state& s) {
+                               expect(s.results[0] == s.results[1] && s.results[0] == s.table.get(1),
+                                      "both got the one that is stored");
+                               expect(s.table.size() == 1, "there is one");
+                               observe(s.results[0] == s.owners[0] ? "first" : "second");
+                             }),
+        {"first", "second"});
+}
+
+TEST_CASE("schedules: two threads try_emplace under one key, and get the same object") {
+  using state = one_key;
+  const auto emplace = [](unsigned i) {
+    return [i](state& s) {
+      const auto [stored, is_new] = s.table.try_emplace(1, static_cast<int>(10 + i));
+      expect(stored != nullptr, "there is an owner");
+      if (is_new) expect(stored->id == static_cast<int>(10 + i), "new means one's own");
+      s.results[i] = stored;
+    };
+  };
+  holds(make_scenario<state>({emplace(0), emplace(1)},
+                             [](state& s) {
+                               expect(s.results[0] == s.results[1], "both got the same");
+                               expect(s.table.size() == 1, "there is one");
+                               s.results[0].reset();
+                               s.results[1].reset();
+                               expect(s.table.empty(), "it goes with its owners");
+                             }),
+        {}, {.preemptions = 5});
+}
+
+TEST_CASE("schedules: two threads assign under one key, and one of the two stays") {
+  using state = one_key;
+  holds(make_scenario<state>(
+            {[](state& s) { s.table.insert_or_assign(1, s.owners[0]); },
+             [](state& s) { s.table.insert_or_assign(1, s.owners[1]); }},
+            [](state& s) {
+              expect(s.table.size() == 1, "there is one");
+              observe(s.table.get(1) == s.owners[0] ? "first" : "second");
+              expect(weakref::getweakrefcount(s.owners[0]) + weakref::getweakrefcount(s.owners[1]) == 1,
+                     "the other one is watched no more");
+            }),
+        {"first", "second"});
+}
+
+struct filled_key : one_key {
+  filled_key() { table.insert(1, owners[0]); }
+};
+
+TEST_CASE("schedules: two threads erase one key, and exactly one of them does") {
+  using state = filled_key;
+  holds(make_scenario<state>(
+      {[](state& s) { s.results[0] = s.table.pop(1); }, [](state& s) { s.results[1] = s.table.pop(1); }},
+      [](state& s) {
+        expect((s.results[0] == nullptr) != (s.results[1] == nullptr), "one got it");
+        expect(s.table.empty(), "it is gone");
+      }));
+}
+
+TEST_CASE("schedules: clear, erase and insert_or_assign of one key leave each node to one thread") {
+  using state = filled_key;
+  holds(make_scenario<state>({[](state& s) { s.table.clear(); }, [](state& s) { s.table.erase(1); },
+                              [](state& s) { s.table.insert_or_assign(1, s.owners[1]); }},
+                             [](state& s) {
+                               const owner left = s.table.get(1);
+                               expect(left == nullptr || left == s.owners[1], "the old one has gone");
+                               expect(s.table.size() == (left == nullptr ? 0U : 1U), "the size is right");
+                               s.table.clear();
+                               expect(weakref::getweakrefcount(s.owners[0]) == 0,
+                                      "nobody watches the old one");
+                               expect(weakref::getweakrefcount(s.owners[1]) == 0, "nor the new one");
+                             }),
+        {}, {.preemptions = 3});
+}
+
+TEST_CASE("schedules: an owner that get returns may be the last one") {
+  struct state : filled_key {
+    bool died = false;
+    state() {
+      owners[0]->at_end = [this] { died = true; };
+    }
+  };
+  holds(make_scenario<state>({[](state& s) { s.owners[0].reset(); },
+                              [](state& s) {
+                                if (owner found = s.table.get(1)) {
+                                  schedule::point();
+                                  const bool last = found.use_count() == 1;
+                                  found.reset();
+                                  if (last) {
+                                    expect(s.died && !s.table.contains(1),
+                                           "it dies with its last owner, here");
+                                    observe("died in the looker's hands");
+                                  }
+                                }
+                              }},
+                             [](state& s) { expect(s.died && s.table.empty(), "it died"); }),
+        {"died in the looker's hands"});
+}
+
+// ------------------------------------------------------------------------------------------ a dictionary
+// splits
+
+struct splitting {
+  std::optional<dictionary> table{std::in_place};
+  std::vector<owner> owners;
+  splitting() {
+    for (int i = 0; i < 4; ++i) {
+      owners.push_back(make_thing(i));
+      table->insert(i, owners.back());
+    }
+  }
+  void split() { table->reserve(256); }
+};
+
+TEST_CASE("schedules: a dictionary splits while an entry dies, another is stored, and all are looked for") {
+  using state = splitting;
+  const auto check = [](state& s) {
+    for (const auto& each : s.owners)
+      if (each != nullptr) expect(s.table->get(each->id) == each, "what lives is found");
+    expect(s.table->size() == 4, "three of four, and the new one");
+  };
+  holds(make_scenario<state>({&state::split,
+                              [](state& s) {
+                                s.owners[1].reset();
+                                s.owners.push_back(make_thing(4));
+                                s.table->insert(4, s.owners.back());
+                              }},
+                             check),
+        {}, {.preemptions = 3});
+  holds(make_scenario<state>({&state::split,
+                              [](state& s) {
+                                for (int i = 0; i < 4; ++i)
+                                  expect(s.table->contains(i), "nothing is ever missing");
+                              }}),
+        {}, {.preemptions = 3});
+}
+
+TEST_CASE("schedules: a dictionary splits while it is iterated over, split and cleared by others") {
+  using state = splitting;
+  holds(make_scenario<state>({&state::split,
+                              [](state& s) {
+                                std::vector<int> seen(4);
+                                for (const auto& [key, value] : *s.table) ++seen[static_cast<unsigned>(key)];
+                                for (const int times : seen) expect(times == 1, "what stays is seen once");
+                              }}),
+        {}, {.preemptions = 2});
+  holds(make_scenario<state>({&state::split, &state::split},
+                             [](state& s) { expect(s.table->size() == 4, "nothing is lost"); }),
+        {}, {.preemptions = 2});
+  holds(make_scenario<state>({&state::split, [](state& s) { s.table->clear(); }},
+                             [](state& s) { expect(s.table->empty(), "nothing is left"); }),
+        {}, {.preemptions = 2});
+}
+
+TEST_CASE("schedules: a dictionary splits during a creation for which another thread waits") {
+  struct state : splitting {
+    owner results[2];
+    unsigned runs = 0;
+    void ask(unsigned i) {
+      results[i] = table->get_or_create(9, [this] {
+        ++runs;
+        return thing(9);
+      });
+    }
+  };
+  holds(make_scenario<state>({&state::split, with(&state::ask, 0), with(&state::ask, 1)},
+                             [](state& s) {
+                               expect(s.runs == 1 && s.results[0] != nullptr && s.results[0] == s.results[1],
+                                      "one creation");
+                               expect(s.table->size() == 5, "nothing is lost");
+                             }),
+        {}, {.preemptions = 1});
+}
+
+// ---------------------------------------------------------------------------------------------------
+// iteration
+
+struct iterated {
+  std::optional<dictionary> table{std::in_place};
+  owner owners[3] = {make_thing(1), make_thing(2), make_thing(3)};
+  iterated() {
+    for (const auto& each : owners) table->insert(each->id, each);
+  }
+  unsigned seen[5] = {};
+  template <class At> void walk(At& at) {
+    for (; at != std::default_sentinel; ++at) {
+      const auto& [key, value] = *at;
+      expect(value != nullptr && value->whole && value->id == key, "an entry is whole");
+      schedule::point();
+      expect(value->whole && value->id == key, "and stays so for the loop's body");
+      ++seen[key];
+    }
+  }
+  void iterate() {
+    auto at = table->begin();
+    walk(at);
+  }
+  void check() {
+    expect(seen[2] == 1 && seen[3] == 1, "what stays is seen exactly once");
+    expect(seen[1] <= 1 && seen[4] <= 1, "nothing is seen twice");
+    observe(seen[1] == 0 ? "not seen" : "seen");
+  }
+};
+
+TEST_CASE("schedules: iteration and a death") {
+  holds(make_scenario<iterated>({[](iterated& s) { s.owners[0].reset(); }, &iterated::iterate},
+                                [](iterated& s) {
+                                  s.check();
+                                  expect(s.table->size() == 2, "the dead one has gone");
+                                }),
+        {"seen", "not seen"}, {.preemptions = 4});
+}
+
+TEST_CASE("schedules: iteration and erase") {
+  holds(
+      make_scenario<iterated>({[](iterated& s) { s.table->erase(1); }, &iterated::iterate}, &iterated::check),
+      {"seen", "not seen"}, {.preemptions = 4});
+}
+
+TEST_CASE("schedules: iteration, an insertion and a rehash") {
+  holds(make_scenario<iterated>({[](iterated& s) {
+                                   s.table->reserve(100);
+                                   const owner fourth = make_thing(4);
+                                   s.table->insert(4, fourth);
+                                   schedule::point();
+                                 },
+                                 &iterated::iterate},
+                                &iterated::check),
+        {"seen"}, {.preemptions = 3});
+}
+
+TEST_CASE("schedules: iteration and the dictionary's end") {
+  struct state : iterated {
+    std::optional<decltype(std::declval<dictionary&>().begin())> at{table->begin()};
+  };
+  holds(make_scenario<state>({[](state& s) { s.table.reset(); },
+                              [](state& s) {
+                                s.walk(*s.at);
+                                s.at.reset();
+                              }}),
+        {}, {.preemptions = 4});
+}
+
+TEST_CASE("schedules: iteration, a death and the dictionary's end") {
+  struct state : iterated {
+    std::optional<decltype(std::declval<dictionary&>().begin())> at{table->begin()};
+  };
+  holds(make_scenario<state>({[](state& s) { s.table.reset(); },
+                              [](state& s) {
+                                s.walk(*s.at);
+                                s.at.reset();
+                              },
+                              [](state& s) {
+                                s.owners[0].reset();
+                                s.owners[2].reset();
+                              }}),
+        {}, {.preemptions = 2});
+}
+
+} // namespace
