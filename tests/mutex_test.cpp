@@ -7,7 +7,6 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <type_traits>
 #include <vector>
 
@@ -93,7 +92,7 @@ TEST_CASE("adaptive_mutex: unlock does not touch the mutex once another thread c
   // The thread that gets the lock destroys the mutex: under ASan and TSan a late look of unlock() is an
   // error.
   constexpr int rounds = 2000;
-  std::optional<weakref::adaptive_mutex> mutex;
+  std::unique_ptr<weakref::adaptive_mutex> mutex;
   std::atomic<int> turn{0};
   support::rendezvous meeting(2);
   const support::joining_thread heir([&] {
@@ -106,13 +105,13 @@ TEST_CASE("adaptive_mutex: unlock does not touch the mutex once another thread c
     }
   });
   for (int round = 0; round != rounds; ++round) {
-    mutex.emplace();
+    mutex = std::make_unique<weakref::adaptive_mutex>();
     mutex->lock();
     meeting.meet();
     for (int spin = 0; spin != round % 7 * 20; ++spin) turn.fetch_add(1);
     mutex->unlock();
     meeting.meet();
-    CHECK_FALSE(mutex.has_value());
+    CHECK(mutex == nullptr);
   }
 }
 

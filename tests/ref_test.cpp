@@ -47,8 +47,7 @@ struct tally {
   void operator()() const { ++*heard; }
 };
 
-// ------------------------------------------------------------------------------------------------------
-// ref<T>
+// -- ref<T> ---------------------------------------------------------------------------------------
 
 static_assert(sizeof(weakref::ref<int>) == sizeof(std::weak_ptr<int>));
 static_assert(sizeof(weakref::ref<shape>) == sizeof(std::weak_ptr<shape>));
@@ -383,8 +382,7 @@ TEST_CASE("ref: on other threads a dying object is whole or gone, never in betwe
   }
 }
 
-// --------------------------------------------------------------------------------------------------- ref<T,
-// F>
+// -- ref<T, F> ------------------------------------------------------------------------------------
 
 TEST_CASE("ref: the callback is called once, when the last owner lets go, and sees its own ref dead") {
   int calls = 0;
@@ -413,6 +411,28 @@ TEST_CASE("ref: the callback's argument is the ref it belongs to") {
   CHECK(calls == 1);
   CHECK(given == &watcher);
   CHECK(watcher.expired());
+}
+
+TEST_CASE("ref: the callback may move its ref's value away or put another in its place") {
+  int heard = 0;
+  auto other = weakref::make_tracked<int>(2);
+  const weakref::ref<int> to_other(other);
+  {
+    auto owner = weakref::make_tracked<int>(1);
+    const weakref::ref older(owner, [&](weakref::ref<int>& self) {
+      self = to_other;
+      ++heard;
+    });
+    const weakref::ref newer(owner, [&](weakref::ref<int>& self) {
+      const auto mine = std::move(self);
+      CHECK(mine.expired());
+      ++heard;
+    });
+    owner.reset();
+    CHECK(older() == other);
+  }
+  CHECK(heard == 2);
+  CHECK(weakref::getweakrefcount(other) == 0);
 }
 
 TEST_CASE("ref: callbacks may take the ref, take nothing, be functions, function objects or std::function") {
@@ -646,8 +666,7 @@ TEST_CASE("ref: a callback that owns another ref's referent kills it when it goe
   }
 }
 
-// -------------------------------------------------------------------------------------------------
-// subclasses
+// -- subclasses -----------------------------------------------------------------------------------
 
 // Python's own example: a ref that carries annotations and counts its calls.
 template <class T> class extended_ref : public weakref::ref<T> {

@@ -52,8 +52,7 @@ struct tally {
   void operator()() const { ++*heard; }
 };
 
-// ------------------------------------------------------------------------------------------------
-// make_tracked
+// -- make_tracked ---------------------------------------------------------------------------------
 
 TEST_CASE("make_tracked: the object is made from the arguments and is tracked") {
   const auto owner = weakref::make_tracked<std::pair<int, std::string>>(7, "seven");
@@ -269,8 +268,7 @@ TEST_CASE("make_tracked: a const object can be made") {
   CHECK(weakref::is_tracked(owner));
 }
 
-// -------------------------------------------------------------------------------------------
-// allocate_tracked
+// -- allocate_tracked -----------------------------------------------------------------------------
 
 TEST_CASE_TEMPLATE("allocate_tracked: everything lies in one allocation of the allocator, which gets it back",
                    T, char, image, over_aligned<64>, over_aligned<1024>) {
@@ -378,8 +376,7 @@ TEST_CASE("allocate_tracked: a monotonic buffer on the stack is enough for an ob
 }
 #endif
 
-// ----------------------------------------------------------------------------------- one watch list per
-// object
+// -- one watch list per object --------------------------------------------------------------------
 
 struct plain_base {
   int base_value = 1;
@@ -518,8 +515,28 @@ TEST_CASE("getweakrefs: gives the addresses of the refs with a callback") {
   CHECK(weakref::getweakrefs(owner) == std::vector<const void*>{&a});
 }
 
-// --------------------------------------------------------------------------------------------------------
-// adopt
+TEST_CASE("getweakrefs: ends while another thread registers the first watcher") {
+  constexpr int rounds = 3000;
+  const auto owner = weakref::make_tracked<image>(1);
+  support::rendezvous start(2);
+  int heard = 0;
+  const support::joining_thread registers([&] {
+    for (int round = 0; round != rounds; ++round) {
+      start.meet();
+      const weakref::ref watcher(owner, tally{&heard});
+      start.meet(); // stays until the other one has its answer
+    }
+  });
+  std::size_t most = 0;
+  for (int round = 0; round != rounds; ++round) {
+    start.meet();
+    most = std::max(most, weakref::getweakrefs(owner).size());
+    start.meet();
+  }
+  CHECK(most <= 1);
+}
+
+// -- adopt ----------------------------------------------------------------------------------------
 
 TEST_CASE("adopt: an object held by unique_ptr becomes tracked and keeps its address") {
   int heard = 0;
@@ -678,8 +695,7 @@ TEST_CASE("adopt: without memory the object is not leaked") {
   CHECK(shared.use_count() == 1);
 }
 
-// ----------------------------------------------------------------------------------------------
-// enable_weakref
+// -- enable_weakref -------------------------------------------------------------------------------
 
 class texture : public weakref::enable_weakref {
  public:
@@ -940,6 +956,24 @@ TEST_CASE("make_tracked: an enable_weakref type has one list, in the one block")
   CHECK(heap.kept() == 0);
 }
 
+TEST_CASE("make_tracked: an enable_weakref object is known by its base when a stranger's owner holds the "
+          "real one") {
+  int heard = 0;
+  auto owner = weakref::make_tracked<texture>();
+  auto wrapped = std::shared_ptr<texture>(owner.get(), [owner](texture*) mutable { owner.reset(); });
+  CHECK(weakref::is_tracked(wrapped));
+  {
+    const weakref::ref a(owner, tally{&heard});
+    const weakref::ref b(wrapped, tally{&heard});
+    CHECK(weakref::getweakrefcount(owner) == 2);
+    CHECK(weakref::getweakrefcount(wrapped) == 2);
+    owner.reset();
+    CHECK(heard == 0);
+    wrapped.reset();
+    CHECK(heard == 2);
+  }
+}
+
 TEST_CASE("make_tracked: copies of an enable_weakref type do not share the block's list") {
   int heard = 0;
   auto owner = weakref::make_tracked<texture>();
@@ -1027,8 +1061,7 @@ TEST_CASE("enable_weakref: two threads that register first find one list") {
   CHECK(heard == static_cast<int>(parties) * rounds);
 }
 
-// -------------------------------------------------------------------------------------------------------
-// retire
+// -- retire ---------------------------------------------------------------------------------------
 
 struct pooled : weakref::enable_weakref {
   int value = 0;
@@ -1154,8 +1187,32 @@ TEST_CASE("enable_weakref: an object without any watcher dies without a trace, m
   CHECK(heap.kept() == 0);
 }
 
-// ------------------------------------------------------------------------------------- who lives, who may
-// destroy
+TEST_CASE("adopt: a deleter that gives the object back to a pool leaves nothing of the adoption in it") {
+  struct give_back {
+    void operator()(pooled*) const {}
+  };
+  journal log;
+  pooled slot;
+  for (const char* name : {"first", "second"}) {
+    auto owner = weakref::adopt(std::unique_ptr<pooled, give_back>(&slot));
+    const weakref::ref watcher(owner, [&log, name] { log(name); });
+    CHECK(weakref::getweakrefcount(owner) == 1);
+  }
+  CHECK(log.text().empty()); // each ref went before its owner
+  for (const char* name : {"third", "fourth"}) {
+    auto owner = weakref::adopt(std::unique_ptr<pooled, give_back>(&slot));
+    const weakref::ref watcher(owner, [&log, name] { log(name); });
+    owner.reset();
+  }
+  CHECK(log.text() == "third fourth");
+  auto plain = std::shared_ptr<pooled>(&slot, [](pooled* object) { weakref::retire(*object); });
+  const weakref::ref watcher(plain, [&log] { log("plain"); });
+  CHECK(weakref::getweakrefcount(plain) == 1);
+  plain.reset();
+  CHECK(log.text() == "third fourth plain");
+}
+
+// -- who lives, who may destroy -------------------------------------------------------------------
 
 TEST_CASE("make_tracked: the referent's own destructor may drop the last ref to it") {
   journal log;

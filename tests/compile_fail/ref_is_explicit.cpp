@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// expect: (conversion from|no viable conversion)
+// expect: (could not convert|no viable conversion)
 #include <weakref/ref.hpp>
 
 weakref::ref<int> weak(const std::shared_ptr<int>& owner) {

@@ -47,8 +47,7 @@ using watcher = weakref::ref<object, callback>;
 using cache = weakref::WeakValueDictionary<int, object>;
 using by_name = weakref::WeakValueDictionary<std::string, object>;
 
-// -------------------------------------------------------------------------------------------- order of
-// callbacks
+// -- order of callbacks ---------------------------------------------------------------------------
 
 TEST_CASE("death: callbacks run newest first, each once, when the last owner lets go") {
   for (const auto& way : every_way) {
@@ -108,8 +107,7 @@ TEST_CASE("death: the referent's destructor runs after the callbacks, and before
   CHECK(other.text() == "~enabled callback");
 }
 
-// ------------------------------------------------------------------------------------- containers before
-// callbacks
+// -- containers before callbacks ------------------------------------------------------------------
 
 TEST_CASE("death: every container has forgotten the object before the first callback runs") {
   for (const auto& way : every_way) {
@@ -180,6 +178,24 @@ TEST_CASE("death: keys are destroyed before the callbacks and the object, with n
                     owner);
   owner.reset();
   CHECK(log.text() == "key-ends ~key ~key callback ~object"); // the first ~key is that of the look-up
+}
+
+TEST_CASE("death: a key's destructor may destroy refs that have not had their turn") {
+  for (const std::size_t survivors : {0U, 1U, 2U}) {
+    journal log;
+    weakref::WeakValueDictionary<loud_key, last_words> dictionary;
+    std::vector<std::unique_ptr<weakref::ref<last_words, callback>>> refs;
+    auto owner = weakref::make_tracked<last_words>(log, "object");
+    dictionary.insert(loud_key(1, log, [&] { refs.resize(survivors); }), owner);
+    for (const char* name : {"oldest", "middle", "newest"}) {
+      refs.push_back(
+          std::make_unique<weakref::ref<last_words, callback>>(owner, [&log, name] { log(name); }));
+    }
+    owner.reset();
+    const std::array<const char*, 3> expected{"~key ~object", "~key oldest ~object",
+                                              "~key middle oldest ~object"};
+    CHECK(log.text() == expected[survivors]);
+  }
 }
 
 TEST_CASE("death: the referent's destructor finds the containers without it and may use them") {
@@ -279,8 +295,7 @@ TEST_CASE("death: an object under many keys and in many dictionaries leaves them
   for (auto& dictionary : all) CHECK(dictionary.get(-1) == bystander);
 }
 
-// --------------------------------------------------------------------------------- refs that go during the
-// death
+// -- refs that go during the death ----------------------------------------------------------------
 
 // Refs are numbered from the oldest; the newest is called first. victims[i] says, bit by bit, which refs the
 // callback of ref i destroys, itself included.
@@ -406,8 +421,7 @@ TEST_CASE("death: refs that outlive the object go one after the other in any ord
   CHECK(object::alive() == 0);
 }
 
-// ------------------------------------------------------------------------------------------------ deaths in
-// deaths
+// -- deaths in deaths -----------------------------------------------------------------------------
 
 TEST_CASE("death: a death inside a callback runs to completion inside it") {
   for (const auto& way : every_way) {
@@ -506,8 +520,7 @@ TEST_CASE("death: a chain held by callbacks dies link by link, each inside the c
   CHECK(object::alive() == 0);
 }
 
-// -----------------------------------------------------------------------------------------------------
-// exceptions
+// -- exceptions -----------------------------------------------------------------------------------
 
 TEST_CASE("death: exceptions leave the callbacks for the hook, and nothing else") {
   for (const auto& way : every_way) {
@@ -567,8 +580,7 @@ TEST_CASE("death: allocates nothing") {
   }
 }
 
-// --------------------------------------------------------------------------------------------------------
-// threads
+// -- threads --------------------------------------------------------------------------------------
 
 // Failure mode 19.
 TEST_CASE("death: happens on the thread that drops the last owner, which need not know anything") {
@@ -828,8 +840,7 @@ TEST_CASE("death: registrations on one living object from many threads all hear 
   CHECK(heard == static_cast<int>(expected));
 }
 
-// ------------------------------------------------------------------------------------------------- end of
-// program
+// -- end of program -------------------------------------------------------------------------------
 
 // Failure mode 11. In a process of its own each: what was constructed last is destroyed first.
 template <bool DictionaryFirst> void leave_with_statics() {

@@ -18,6 +18,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -47,7 +48,7 @@ using callback = std::function<void()>;
 using watcher = weakref::ref<object, callback>;
 using cache = weakref::WeakValueDictionary<int, object>;
 
-// -------------------------------------------------------------------------------- what a callback may do
+// -- what a callback may do -----------------------------------------------------------------------
 
 TEST_CASE("callback: may store a new object under the same key, which stays") {
   for (const auto& way : every_way) {
@@ -245,7 +246,7 @@ TEST_CASE("callback: one that destroys an iterating loop's current entry, and th
   CHECK(object::alive() == 0);
 }
 
-// ------------------------------------------------------------------------------ deaths put off inside visit
+// -- deaths put off inside visit ------------------------------------------------------------------
 
 TEST_CASE("visit: the death of the visited object waits until visit has let its lock go") {
   for (const auto& way : every_way) {
@@ -537,6 +538,46 @@ TEST_CASE("visit: a ref destroyed inside before its put-off turn is not called, 
   CHECK(heard == 1);
 }
 
+TEST_CASE("visit: refs may leave objects whose death is put off, in any order, and no death gets lost") {
+  // Three objects, the middle one with three refs; the refs in `set` go while the deaths are waiting.
+  for (unsigned set = 0; set != 32; ++set) {
+    for (const bool forwards : {true, false}) {
+      CAPTURE(set);
+      CAPTURE(forwards);
+      journal log;
+      std::string expected;
+      cache dictionary;
+      const auto visited = weakref::make_tracked<object>(0);
+      dictionary.insert(0, visited);
+      std::array<std::shared_ptr<last_words>, 3> owners;
+      for (const char* name : {"a", "b", "c"}) {
+        owners[static_cast<std::size_t>(*name - 'a')] = weakref::make_tracked<last_words>(log, name);
+      }
+      constexpr std::array<std::size_t, 5> watched{0, 1, 1, 1, 2};
+      std::array<std::optional<weakref::ref<last_words, callback>>, 5> refs;
+      for (std::size_t i = 0; i != refs.size(); ++i) {
+        refs[i].emplace(owners[watched[i]], [&log, i] { log(std::to_string(i)); });
+      }
+      dictionary.visit(0, [&](object&) {
+        for (auto& owner : owners) owner.reset();
+        for (std::size_t step = 0; step != refs.size(); ++step) {
+          const std::size_t i = forwards ? step : refs.size() - 1 - step;
+          if (set & (1U << i)) refs[i].reset();
+        }
+      });
+      for (const auto& [object_name, newest, oldest] :
+           {std::tuple("~a", 0U, 0U), std::tuple("~b", 3U, 1U), std::tuple("~c", 4U, 4U)}) {
+        for (std::size_t i = newest + 1; i-- != oldest;) {
+          if (!(set & (1U << i))) expected += std::to_string(i) + ' ';
+        }
+        expected += object_name;
+        if (newest != 4) expected += ' ';
+      }
+      CHECK(log.text() == expected);
+    }
+  }
+}
+
 TEST_CASE("visit: callbacks of deaths put off may visit again and put further deaths off") {
   journal log;
   cache dictionary;
@@ -653,8 +694,7 @@ TEST_CASE("visit: two threads, each inside a visit, each killing what the other'
   CHECK(heard == 100);
 }
 
-// ------------------------------------------------------------------------- deaths put off inside a
-// comparison
+// -- deaths put off inside a comparison -----------------------------------------------------------
 
 // Its comparison runs whatever the test wants.
 struct nasty_key {
@@ -802,8 +842,7 @@ TEST_CASE("comparison: any use of a dictionary inside throws std::logic_error") 
   CHECK(asked >= 1);
 }
 
-// --------------------------------------------------------------------- nobody becomes the last owner under a
-// lock
+// -- nobody becomes the last owner under a lock ---------------------------------------------------
 
 // Failure mode 2.
 TEST_CASE("look-up: the last owner that a look-up hands out may die at once, and re-enter") {

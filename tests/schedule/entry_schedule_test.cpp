@@ -251,13 +251,15 @@ TEST_CASE(
     "schedules: the callbacks of a death find every container without the object, whoever else is at work") {
   struct state {
     watched_call::record record;
-    dictionary table;
+    dictionary table, quiet;
     owner held = make_thing(1);
     owner newer = make_thing(2);
     std::optional<watching_ref> ref;
     state() {
       table.insert(1, held);
+      quiet.insert(1, held);
       ref.emplace(held, watched_call{&record, [this] {
+                                       expect(quiet.empty(), "the entry is gone, not only dead");
                                        const owner found = table.get(1);
                                        expect(found == nullptr || found == newer,
                                               "the container has forgotten the object");

@@ -33,6 +33,7 @@ struct thing {
   thing(const thing&) = delete;
   thing& operator=(const thing&) = delete;
   virtual ~thing() { // so that an enabled_thing's base is found through a thing
+    expect(!schedule::holds_a_mutex(), "no destructor runs under a lock");
     if (at_end) at_end();
     whole = false;
   }
@@ -107,6 +108,7 @@ struct watched_call {
 
   void operator()(weakref::ref<thing>& self) {
     record& seen = *what;
+    expect(!schedule::holds_a_mutex(), "no callback runs under a lock");
     expect(!seen.destroyed, "no callback after its ref's destructor");
     expect(self() == nullptr, "the ref is dead when its callback runs");
     seen.inside = true;

@@ -118,27 +118,31 @@ TEST_CASE_TEMPLATE("schedules: two threads watch an object for the first time, a
 }
 
 TEST_CASE("schedules: the end of a ref waits for no callback but its own") {
+  // One callback waits until the other ref is gone, whose own callback has run already (the newer ref) or
+  // will not run any more (the older one).
   struct state {
     watched_call::record records[2];
     std::atomic<int> other_is_gone{0};
     owner held = make_thing();
-    std::optional<watching_ref> older, newer;
+    std::optional<watching_ref> refs[2];
     state() {
-      older.emplace(held, watched_call{&records[0]});
-      newer.emplace(held, watched_call{&records[1], [this] {
-                                         while (other_is_gone.load() == 0)
-                                           explored_sync::wait(other_is_gone, 0);
-                                       }});
+      for (unsigned i = 0; i < 2; ++i) refs[i].emplace(held, watched_call{&records[i]});
     }
-    void die() { held.reset(); }
-    void destroy_older() {
-      older.reset();
-      records[0].ended();
+    void die(unsigned waiting) {
+      refs[waiting]->callback()->meanwhile = [this] {
+        while (other_is_gone.load() == 0) explored_sync::wait(other_is_gone, 0);
+      };
+      held.reset();
+    }
+    void destroy(unsigned other) {
+      refs[other].reset();
+      records[other].ended();
       other_is_gone.store(1);
       explored_sync::notify_all(other_is_gone);
     }
   };
-  holds(make_scenario<state>({&state::die, &state::destroy_older}));
+  for (const unsigned waiting : {0U, 1U})
+    holds(make_scenario<state>({with(&state::die, waiting), with(&state::destroy, 1 - waiting)}));
 }
 
 TEST_CASE(
@@ -236,11 +240,11 @@ TEST_CASE("schedules: deaths are put off while another thread destroys refs to t
     owner visited = make_thing(0);
     owner killed[2] = {make_thing(1), make_thing(2)};
     std::optional<watching_ref> refs[4];
+    int died = 0;
     state() {
       table.insert(0, visited);
-      table.insert(1, killed[0]);
-      table.insert(2, killed[1]);
       for (unsigned i = 0; i < 4; ++i) refs[i].emplace(killed[i / 2], watched_call{&records[i]});
+      for (const auto& each : killed) each->at_end = [this] { ++died; };
     }
     void kill() {
       table.visit(0, [this](thing&) {
@@ -256,15 +260,25 @@ TEST_CASE("schedules: deaths are put off while another thread destroys refs to t
       }
     }
     void check() {
-      expect(table.size() == 1, "both have gone");
+      expect(died == 2 && table.size() == 1, "both have gone");
       for (unsigned i = 0; i < 4; ++i)
         if (records[i].calls == 0)
           observe(i < 2 ? "a ref to the first is spared" : "a ref to the second is spared");
     }
   };
-  for (const auto& [first, second] : {std::pair(0, 1), std::pair(1, 0), std::pair(1, 3)})
+  // The objects are in the dictionary, too, or else the refs are all that is in their watch lists.
+  struct stored : state {
+    stored() {
+      table.insert(1, killed[0]);
+      table.insert(2, killed[1]);
+    }
+  };
+  for (const auto& [first, second] : {std::pair(0, 1), std::pair(1, 0), std::pair(1, 3)}) {
     holds(make_scenario<state>({&state::kill, with(&state::destroy, first, second)}, &state::check),
           {"a ref to the first is spared"}, {.preemptions = 4});
+    holds(make_scenario<stored>({&state::kill, with(&state::destroy, first, second)}, &state::check),
+          {"a ref to the first is spared"}, {.preemptions = 3});
+  }
 }
 
 TEST_CASE("schedules: a death put off and the end of another dictionary that holds the object") {

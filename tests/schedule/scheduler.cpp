@@ -267,6 +267,7 @@ class engine {
   }
 
   void got_mutex() { ++me().mutexes; }
+  bool holds_a_mutex() { return me().mutexes > 0; }
 
   void unlocked() {
     --me().mutexes;
@@ -825,6 +826,11 @@ void point() noexcept {
 }
 
 int this_thread() noexcept { return self; }
+
+bool holds_a_mutex() noexcept {
+  const unseen guard;
+  return self >= 0 && engine::running.load()->holds_a_mutex();
+}
 
 void* allocate_checked(std::size_t bytes, std::size_t alignment) {
   void* const start = ::operator new (bytes, std::align_val_t{alignment});

@@ -90,6 +90,8 @@ void expect(bool holds, const char* what, const char* file = __builtin_FILE(), i
 void observe(const char* outcome);
 // A scheduling point of a test's own.
 void point() noexcept;
+// Whether the body that runs holds a scheduled_mutex.
+bool holds_a_mutex() noexcept;
 // The number of the body that runs, -1 in set-up and check.
 int this_thread() noexcept;
 
