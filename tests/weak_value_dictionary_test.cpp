@@ -552,7 +552,7 @@ TEST_CASE("WeakValueDictionary: a | b has both, and b wins") {
   Items& result = (target |= right);
   CHECK(&result == &target);
   CHECK(target == both);
-  target |= target;
+  target |= result;
   CHECK(target == both);
 }
 

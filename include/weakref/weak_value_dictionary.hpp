@@ -250,8 +250,24 @@ class WeakValueDictionary : private detail::shell<detail::value_node<Key, T>,
   /// Takes some living entry out. Throws: std::out_of_range if there is none; what copying the key throws. A
   /// move-only key is moved out: an iterator that stands on this entry sees a moved-from key.
   std::pair<Key, owner> popitem() {
-    if (auto popped = this->take_any()) return std::move(*popped);
-    throw std::out_of_range("weakref::WeakValueDictionary::popitem: the dictionary is empty");
+    if constexpr (std::copyable<Key>) {
+      // The pair is made before its entry goes, and in the caller's place: not even a throwing move loses it.
+      detail::check_not_under_lock();
+      core* const present = this->container_.get();
+      if (present == nullptr) throw_empty();
+      detail::pinned_entry<node, core> found(*present);
+      if (!detail::pin_living(*present, found)) throw_empty();
+      std::pair<Key, owner> popped(std::as_const(found.node()).key(), found.owner);
+      while (!detail::take_entry(*present, found.node(), found.owner)) { // somebody else was faster
+        if (!detail::pin_living(*present, found)) throw_empty();
+        popped = std::pair<Key, owner>(std::as_const(found.node()).key(), found.owner);
+      }
+      return popped;
+    } else {
+      std::optional<std::pair<Key, owner>> popped;
+      if (!this->take_any(popped)) throw_empty();
+      return std::move(*popped);
+    }
   }
   /// True if there was a living entry.
   template <detail::key_for<Key, Hash, KeyEqual> K = Key> bool erase(const K& k) { return pop(k) != nullptr; }
@@ -344,6 +360,10 @@ class WeakValueDictionary : private detail::shell<detail::value_node<Key, T>,
     const detail::tracking where = present.require_tracked(value);
     const std::uint32_t hash = this->look_.hash(std::as_const(key));
     all.add(*present.make_node(hash, std::move(key)), value, where);
+  }
+
+  [[noreturn]] static void throw_empty() {
+    throw std::out_of_range("weakref::WeakValueDictionary::popitem: the dictionary is empty");
   }
 
   bool is_contained_in(const WeakValueDictionary& other) const {

@@ -15,8 +15,19 @@ using namespace scenarios;
 
 enum class kind { own_node, node_in_block };
 
-template <kind Kind, class Allocator = schedule::checked_allocator<thing>> struct dying_entry {
-  using dictionary = dictionary_with<Allocator>;
+// A key whose comparison is code that the library does not know.
+struct unknown_key {
+  unknown_key(int identity) : id(identity) {}
+  unknown_key(const unknown_key&) = default;
+  ~unknown_key() { expect(!schedule::holds_a_mutex(), "no key is destroyed under a lock"); }
+  int id;
+  friend bool operator==(const unknown_key& a, const unknown_key& b) { return a.id == b.id; }
+  friend std::size_t hash_value(const unknown_key& key) { return static_cast<std::size_t>(key.id); }
+};
+
+template <kind Kind, class Allocator = schedule::checked_allocator<thing>, class Key = int>
+struct dying_entry {
+  using dictionary = dictionary_with<Allocator, Key>;
   static dictionary make_table() {
     if constexpr (std::is_empty_v<Allocator>) {
       return dictionary();
@@ -55,10 +66,14 @@ template <kind Kind, class Allocator = schedule::checked_allocator<thing>> struc
 
 using own_node = dying_entry<kind::own_node>;
 using node_in_block = dying_entry<kind::node_in_block>;
+using own_node_of_unknown_key = dying_entry<kind::own_node, schedule::checked_allocator<thing>, unknown_key>;
+using node_in_block_of_unknown_key =
+    dying_entry<kind::node_in_block, schedule::checked_allocator<thing>, unknown_key>;
 using own_node_of_stateful_allocator = dying_entry<kind::own_node, stateful_allocator<thing>>;
 using node_in_block_of_stateful_allocator = dying_entry<kind::node_in_block, stateful_allocator<thing>>;
 
-TEST_CASE_TEMPLATE("schedules: a death and get", State, own_node, node_in_block) {
+TEST_CASE_TEMPLATE("schedules: a death and get", State, own_node, node_in_block, own_node_of_unknown_key,
+                   node_in_block_of_unknown_key) {
   holds(make_scenario<State>({&State::die,
                               [](State& s) {
                                 const owner found = s.table->get(1);
@@ -69,14 +84,16 @@ TEST_CASE_TEMPLATE("schedules: a death and get", State, own_node, node_in_block)
         {"absent", "found"});
 }
 
-TEST_CASE_TEMPLATE("schedules: a death and contains", State, own_node, node_in_block) {
+TEST_CASE_TEMPLATE("schedules: a death and contains", State, own_node, node_in_block, own_node_of_unknown_key,
+                   node_in_block_of_unknown_key) {
   holds(
       make_scenario<State>(
           {&State::die, [](State& s) { observe(s.table->contains(1) ? "found" : "absent"); }}, &State::check),
       {"absent", "found"});
 }
 
-TEST_CASE_TEMPLATE("schedules: a death and visit", State, own_node, node_in_block) {
+TEST_CASE_TEMPLATE("schedules: a death and visit", State, own_node, node_in_block, own_node_of_unknown_key,
+                   node_in_block_of_unknown_key) {
   holds(make_scenario<State>({&State::die,
                               [](State& s) {
                                 const bool found = s.table->visit(1, [](thing& visited) {
@@ -90,13 +107,15 @@ TEST_CASE_TEMPLATE("schedules: a death and visit", State, own_node, node_in_bloc
         {"absent", "found"});
 }
 
-TEST_CASE_TEMPLATE("schedules: a death and erase", State, own_node, node_in_block) {
+TEST_CASE_TEMPLATE("schedules: a death and erase", State, own_node, node_in_block, own_node_of_unknown_key,
+                   node_in_block_of_unknown_key) {
   holds(make_scenario<State>(
             {&State::die, [](State& s) { observe(s.table->erase(1) ? "erased" : "absent"); }}, &State::check),
         {"absent", "erased"});
 }
 
-TEST_CASE_TEMPLATE("schedules: a death and pop", State, own_node, node_in_block) {
+TEST_CASE_TEMPLATE("schedules: a death and pop", State, own_node, node_in_block, own_node_of_unknown_key,
+                   node_in_block_of_unknown_key) {
   holds(make_scenario<State>({&State::die,
                               [](State& s) {
                                 const owner found = s.table->pop(1);
@@ -107,7 +126,8 @@ TEST_CASE_TEMPLATE("schedules: a death and pop", State, own_node, node_in_block)
         {"absent", "popped"});
 }
 
-TEST_CASE_TEMPLATE("schedules: a death and popitem", State, own_node, node_in_block) {
+TEST_CASE_TEMPLATE("schedules: a death and popitem", State, own_node, node_in_block, own_node_of_unknown_key,
+                   node_in_block_of_unknown_key) {
   holds(make_scenario<State>({&State::die,
                               [](State& s) {
                                 try {
@@ -123,17 +143,20 @@ TEST_CASE_TEMPLATE("schedules: a death and popitem", State, own_node, node_in_bl
         {"absent", "popped"});
 }
 
-TEST_CASE_TEMPLATE("schedules: a death and clear", State, own_node, node_in_block,
-                   own_node_of_stateful_allocator, node_in_block_of_stateful_allocator) {
+TEST_CASE_TEMPLATE("schedules: a death and clear", State, own_node, node_in_block, own_node_of_unknown_key,
+                   node_in_block_of_unknown_key, own_node_of_stateful_allocator,
+                   node_in_block_of_stateful_allocator) {
   holds(make_scenario<State>({&State::die, [](State& s) { s.table->clear(); }}, &State::check));
 }
 
 TEST_CASE_TEMPLATE("schedules: a death and the dictionary's end", State, own_node, node_in_block,
-                   own_node_of_stateful_allocator, node_in_block_of_stateful_allocator) {
+                   own_node_of_unknown_key, node_in_block_of_unknown_key, own_node_of_stateful_allocator,
+                   node_in_block_of_stateful_allocator) {
   holds(make_scenario<State>({&State::die, [](State& s) { s.table.reset(); }}, &State::check));
 }
 
-TEST_CASE_TEMPLATE("schedules: a death and a move of the dictionary", State, own_node, node_in_block) {
+TEST_CASE_TEMPLATE("schedules: a death and a move of the dictionary", State, own_node, node_in_block,
+                   own_node_of_unknown_key, node_in_block_of_unknown_key) {
   holds(make_scenario<State>({&State::die,
                               [](State& s) {
                                 auto moved(std::move(*s.table));
@@ -143,12 +166,13 @@ TEST_CASE_TEMPLATE("schedules: a death and a move of the dictionary", State, own
                              &State::check));
 }
 
-TEST_CASE_TEMPLATE("schedules: a death, and the dictionary grows", State, own_node, node_in_block) {
+TEST_CASE_TEMPLATE("schedules: a death, and the dictionary grows", State, own_node, node_in_block,
+                   own_node_of_unknown_key, node_in_block_of_unknown_key) {
   holds(make_scenario<State>({&State::die, [](State& s) { s.table->reserve(100); }}, &State::check));
 }
 
 TEST_CASE_TEMPLATE("schedules: a death and insert_or_assign under the same key", State, own_node,
-                   node_in_block) {
+                   node_in_block, own_node_of_unknown_key, node_in_block_of_unknown_key) {
   holds(make_scenario<State>({&State::die,
                               [](State& s) {
                                 observe(s.table->insert_or_assign(1, s.newer) ? "new" : "replaced");
@@ -162,7 +186,8 @@ TEST_CASE_TEMPLATE("schedules: a death and insert_or_assign under the same key",
         {"new", "replaced"});
 }
 
-TEST_CASE_TEMPLATE("schedules: a death and insert under the same key", State, own_node, node_in_block) {
+TEST_CASE_TEMPLATE("schedules: a death and insert under the same key", State, own_node, node_in_block,
+                   own_node_of_unknown_key, node_in_block_of_unknown_key) {
   holds(make_scenario<State>({&State::die,
                               [](State& s) {
                                 const auto [stored, is_new] = s.table->insert(1, s.newer);
@@ -180,7 +205,7 @@ TEST_CASE_TEMPLATE("schedules: a death and insert under the same key", State, ow
 }
 
 TEST_CASE_TEMPLATE("schedules: a death, a new entry under its key, and that one's death", State, own_node,
-                   node_in_block) {
+                   node_in_block, own_node_of_unknown_key, node_in_block_of_unknown_key) {
   holds(make_scenario<State>({&State::die,
                               [](State& s) {
                                 s.table->insert_or_assign(1, s.newer);

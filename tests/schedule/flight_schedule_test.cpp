@@ -138,6 +138,29 @@ TEST_CASE("schedules: two factories that need each other's keys: one of them is 
         {"one after the other", "one refused"}, {.preemptions = 4});
 }
 
+TEST_CASE("schedules: a thread that is about to wake up closes no cycle") {
+  // The second waits for the first one's key 1. When that has landed, the first may ask for key 2, which the
+  // second is creating, whether or not the second has noticed the landing.
+  const auto make = [](int id) {
+    return [id] {
+      schedule::point();
+      return thing(id);
+    };
+  };
+  holds(make_scenario<flights>({[make](flights& s) {
+                                  s.results[0] = s.table->get_or_create(1, make(1));
+                                  s.results[1] = s.table->get_or_create(2, make(2));
+                                },
+                                [make](flights& s) {
+                                  s.results[2] = s.table->get_or_create(2, [&] {
+                                    observe(s.table->get_or_create(1, make(1)) != nullptr ? "nested" : "");
+                                    return thing(2);
+                                  });
+                                }},
+                               [](flights& s) { expect(s.table->size() <= 2, "nobody is refused"); }),
+        {"nested"}, {.preemptions = 4});
+}
+
 TEST_CASE("schedules: what is inserted during a creation wins") {
   struct state : flights {
     owner inserted = make_thing(7);

@@ -305,8 +305,11 @@ TEST_CASE("schedules: a death put off and the end of another dictionary that hol
 
 // Comparing kills: the last owner of an entry may go while its own key, or another one, is compared.
 struct deadly_key {
+  deadly_key(int identity, owner* killed = nullptr) : id(identity), victim(killed) {}
+  deadly_key(const deadly_key&) = default;
+  ~deadly_key() { expect(!schedule::holds_a_mutex(), "no key is destroyed under a lock"); }
   int id;
-  owner* victim = nullptr;
+  owner* victim;
   friend bool operator==(const deadly_key& a, const deadly_key& b) {
     for (owner* each : {a.victim, b.victim})
       if (each != nullptr) each->reset();
@@ -324,7 +327,7 @@ TEST_CASE("schedules: comparisons that kill, in two threads") {
     state() {
       for (int i = 0; i < 2; ++i) {
         held[i]->at_end = [this, i] { died[i] = true; };
-        for (auto& table : tables) table.insert({i}, held[i]);
+        for (auto& table : tables) table.insert(i, held[i]);
       }
     }
     void get(int i) {

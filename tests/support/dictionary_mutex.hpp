@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
-// Mutexes of the application's own: one that counts, and knows which locks the thread holds.
+// Mutexes of the application's own: one that counts and knows which locks the thread holds, and one whose
+// dictionary tells how many threads are waiting for somebody else's factory.
 #ifndef WEAKREF_TESTS_SUPPORT_DICTIONARY_MUTEX_HPP
 #define WEAKREF_TESTS_SUPPORT_DICTIONARY_MUTEX_HPP
 
+#include <weakref/detail/sync.hpp>
+
 #include <atomic>
 #include <mutex>
+#include <thread>
 
 namespace dictionary_test {
 
@@ -34,6 +38,29 @@ class watched_mutex {
   static inline thread_local int held_ = 0;
   static inline std::atomic<long> nested_{0};
   static inline std::atomic<long> released_{0};
+};
+
+class waiting_mutex {
+ public:
+  struct weakref_sync : weakref::detail::default_sync {
+    template <class Word> static void wait(const std::atomic<Word>& word, Word old) noexcept {
+      waiting_.fetch_add(1, std::memory_order_relaxed);
+      word.wait(old);
+      waiting_.fetch_sub(1, std::memory_order_relaxed);
+    }
+  };
+
+  void lock() { mutex_.lock(); }
+  void unlock() { mutex_.unlock(); }
+
+  // Inside a factory: goes on when so many threads are waiting, which then have all joined its flight.
+  static void await_waiting(long threads) noexcept {
+    while (waiting_.load(std::memory_order_relaxed) != threads) std::this_thread::yield();
+  }
+
+ private:
+  std::mutex mutex_;
+  static inline std::atomic<long> waiting_{0};
 };
 
 } // namespace dictionary_test

@@ -23,23 +23,9 @@
 using namespace dictionary_test;
 
 using Items = weakref::WeakValueDictionary<int, Item>;
-// Its mutex tells how often locks were let go, and so when another thread has come far enough to be waiting.
+// Its mutex tells how many threads are waiting for a flight to land.
 using Watched = weakref::WeakValueDictionary<int, Item, weakref::hash<int>, std::equal_to<>,
-                                             std::allocator<Item>, watched_mutex>;
-
-namespace {
-
-// Inside a factory: goes on when `others` more threads have had the shard's lock, each of which then knows of
-// the flight.
-struct arrivals {
-  explicit arrivals(long others) : target(watched_mutex::released() + others) {}
-  void wait() const {
-    while (watched_mutex::released() < target) std::this_thread::yield();
-  }
-  long target;
-};
-
-} // namespace
+                                             std::allocator<Item>, waiting_mutex>;
 
 TEST_CASE("flight: of several callers one runs its factory, and all get its object") {
   constexpr unsigned callers = 4;
@@ -47,11 +33,10 @@ TEST_CASE("flight: of several callers one runs its factory, and all get its obje
     Watched items(weakref::options{.shards = 1});
     std::atomic<int> runs{0};
     std::vector<std::shared_ptr<Item>> results(callers);
-    const arrivals all(callers);
     together(callers, [&](unsigned caller) {
       results[caller] = items.get_or_create(1, [&] {
         ++runs;
-        all.wait();
+        waiting_mutex::await_waiting(callers - 1);
         return Item(static_cast<int>(caller));
       });
     });
@@ -72,10 +57,9 @@ TEST_CASE("flight: the waiters get that very object although its creator drops i
     gate running;
     std::thread creator([&] {
       (void)items.get_or_create(1, [&] {
-        const arrivals others(callers);
         ++runs;
         running.open();
-        others.wait();
+        waiting_mutex::await_waiting(callers);
         return Item(77);
       });
     });
@@ -148,9 +132,8 @@ TEST_CASE("flight: when the factory throws, its caller gets the exception and on
     std::thread creator([&] {
       try {
         (void)items.get_or_create(1, [&]() -> Item {
-          const arrivals others(3);
           running.open();
-          others.wait();
+          waiting_mutex::await_waiting(3);
           throw std::runtime_error("no file");
         });
       } catch (const std::runtime_error&) {
@@ -185,9 +168,8 @@ TEST_CASE("flight: when the factory returns null, its caller gets null and one w
     std::shared_ptr<Item> first = item(0);
     std::thread creator([&] {
       first = items.get_or_create(1, [&]() -> std::unique_ptr<Item> {
-        const arrivals others(3);
         running.open();
-        others.wait();
+        waiting_mutex::await_waiting(3);
         return nullptr;
       });
     });
@@ -474,34 +456,28 @@ TEST_CASE("flight: a cycle through factories within factories and two kinds of d
 
 // Waiting is not yet a cycle: many wait for one that waits for nobody.
 TEST_CASE("flight: a tree of waits is no cycle") {
+  constexpr unsigned threads = 5;
   Watched items(weakref::options{.shards = 1});
-  std::atomic<int> refused{0};
   for (int round = 0; round < 50; ++round) {
-    std::vector<std::shared_ptr<Item>> results(5);
-    gate root_runs;
-    together(5, [&](unsigned number) {
-      try {
+    std::vector<std::shared_ptr<Item>> results(threads);
+    std::vector<gate> running(threads);
+    together(threads, [&](unsigned number) {
+      const unsigned parent = number / 2;
+      if (number != 0) running[parent].wait();
+      results[number] = items.get_or_create(static_cast<int>(number), [&] {
+        running[number].open();
         if (number == 0) {
-          results[0] = items.get_or_create(0, [&] {
-            const arrivals others(4);
-            root_runs.open();
-            others.wait();
-            return Item(7);
-          });
-          return;
+          waiting_mutex::await_waiting(threads - 1);
+          return Item(7);
         }
-        root_runs.wait();
-        results[number] = items.get_or_create(static_cast<int>(number), [&] {
-          return Item(items.get_or_create(static_cast<int>(number / 2), [&] { return Item(-100); })->number +
-                      1);
-        });
-      } catch (const std::logic_error&) {
-        ++refused;
-      }
+        return Item(items.get_or_create(static_cast<int>(parent), [] { return Item(-100); })->number + 1);
+      });
     });
-    for (const auto& result : results) CHECK(result != nullptr);
+    for (unsigned number = 0; number < threads; ++number) {
+      constexpr int expected[threads] = {7, 8, 9, 9, 10};
+      CHECK(results[number]->number == expected[number]);
+    }
   }
-  CHECK(refused == 0);
 }
 
 // The same two keys, asked for in the same order, never make a cycle.

@@ -299,12 +299,16 @@ template <class Node, class Mutex, class Allocator> class core final : public co
 
   static void discard_evicted(entry& evicted) noexcept {
     Node& gone = static_cast<Node&>(evicted);
-    core* const container = static_cast<core*>(gone.core);
     // A cursor that still pins the node must not keep the dead object's memory.
     std::weak_ptr<referent_type> memory;
     if (!gone.is(entry::in_block)) memory = std::move(gone.weak());
-    drop(gone, 2, container);
-    if constexpr (!stateless) container->drop_ref();
+    if constexpr (stateless) {
+      drop(gone, 2, nullptr); // the container may be gone
+    } else {
+      core* const container = static_cast<core*>(gone.core);
+      drop(gone, 2, container);
+      container->drop_ref();
+    }
   }
   /// Somebody else took it out of the table, and has released it or will.
   static void discard_released(entry& evicted) noexcept {

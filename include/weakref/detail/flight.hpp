@@ -6,10 +6,10 @@
 // it.
 //
 // A flight lies on its creator's stack and hangs in its shard's list, under the shard's lock, while the
-// factory runs. Who finds it there and must wait attaches a `landing` to it (the first waiter makes it;
-// without waiters there is none) and waits for that; the creator takes the landing along when it removes the
-// flight, and puts the result there. A landing is shared by creator and waiters, so nobody waits for anybody
-// to leave.
+// factory runs. Its `landing` is where the result will be: creator and waiters share it, so nobody waits for
+// anybody to leave. Who finds a flight takes its landing along under that lock, so that from this moment on
+// it gets this flight's object, even if its creator drops it at once. (A landing made by the first waiter
+// instead spared the creator an allocation, and lost flights that ended while the waiter allocated.)
 //
 // Waiting threads form a graph: thread -> landing -> its creator -> what that one waits for. An edge that
 // would close a cycle is refused. The graph is read and changed under one lock of the process, which only
@@ -27,7 +27,7 @@ namespace detail {
 
 /// What a thread waits for: somebody's flight. The creator is guarded by the wait graph's lock.
 struct wait_point {
-  const thread_record* creator = nullptr;
+  const thread_record* creator = &this_thread();
 };
 
 /// Enters the edge from this thread. Throws std::logic_error if that would close a cycle.
@@ -64,9 +64,8 @@ template <class Owner> struct landing : wait_point {
 struct flight {
   flight* next = nullptr;
   std::uint32_t hash = 0;
-  const thread_record* creator = &this_thread();
   const void* key = nullptr;         // the creator's own
-  std::shared_ptr<void> destination; // landing<Owner>; null while nobody waits
+  std::shared_ptr<void> destination; // landing<Owner>
 };
 
 /// The flights of a shard, usually none or one.

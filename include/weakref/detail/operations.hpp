@@ -277,14 +277,13 @@ bool take_entry(Core& container, Node& wanted, const typename Core::owner_type& 
 template <class Node, class Core> class pinned_entry {
  public:
   explicit pinned_entry(Core& container) noexcept : container_(container) {}
-  ~pinned_entry() {
-    if (node_ != nullptr) container_.unpin(*node_);
-  }
+  ~pinned_entry() { let_go(); }
   pinned_entry(const pinned_entry&) = delete;
   pinned_entry& operator=(const pinned_entry&) = delete;
 
   /// Some living entry of this shard, from its rover on: taking out one after the other walks the table once.
   template <class Shard> bool pin_any(Shard& chosen) noexcept {
+    let_go();
     typename Core::template access<false> shard(container_, chosen);
     const auto& entries = shard->entries;
     for (std::uint32_t looked = 0; looked < entries.capacity(); ++looked, ++shard->rover) {
@@ -304,39 +303,28 @@ template <class Node, class Core> class pinned_entry {
   typename Core::owner_type owner;
 
  private:
+  void let_go() noexcept {
+    release_owner<typename Core::sync>(owner);
+    if (node_ != nullptr) container_.unpin(*std::exchange(node_, nullptr));
+  }
+
   Core& container_;
   Node* node_ = nullptr;
 };
 
-/// Takes some living entry out: its payload and its referent's owner. If copying the payload throws, nothing
-/// has changed; a move-only one is moved.
-template <class Node, class Core>
-auto take_any(Core& container)
-    -> std::optional<std::pair<typename Node::payload_type, typename Core::owner_type>> {
-  using payload_type = typename Node::payload_type;
+/// Pins some living entry of the container. False if there is none.
+template <class Node, class Core> bool pin_living(Core& container, pinned_entry<Node, Core>& found) noexcept {
   auto& shards = container.all_shards();
   bool is_split = shards.count() > 1;
   for (std::size_t i = 0; i < (is_split ? shards.count() : 1);) {
-    pinned_entry<Node, Core> found(container);
-    if (!found.pin_any(shards.at(is_split, i))) {
-      // An empty first shard may have split a moment ago.
-      if (!is_split && shards.count() > 1) {
-        is_split = true;
-      } else {
-        ++i;
-      }
-      continue;
-    }
-    if constexpr (std::copy_constructible<payload_type>) {
-      auto payload = Node::copy_payload(container, found.node());
-      if (payload.has_value() && take_entry(container, found.node(), found.owner))
-        return std::pair(std::move(*payload), std::move(found.owner));
+    if (found.pin_any(shards.at(is_split, i))) return true;
+    if (!is_split && shards.count() > 1) {
+      is_split = true; // an empty first shard may have split a moment ago
     } else {
-      if (take_entry(container, found.node(), found.owner))
-        return std::pair(Node::take_payload(found.node()), std::move(found.owner));
+      ++i;
     }
   }
-  return std::nullopt;
+  return false;
 }
 
 } // namespace detail

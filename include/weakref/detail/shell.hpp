@@ -7,9 +7,11 @@
 
 #include <weakref/detail/container.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -23,6 +25,8 @@ template <class Node, class Look, class Mutex, class Allocator> class shell {
   using container = detail::container<Node, Mutex, Allocator>;
   using core = typename container::core_type;
   using allocator_traits = std::allocator_traits<Allocator>;
+  using payload_type = typename Node::payload_type;
+  using popped_pair = std::pair<payload_type, typename core::owner_type>;
 
   shell() noexcept(noexcept(container()) && std::is_nothrow_default_constructible_v<Look>) = default;
   shell(const options& chosen, const Allocator& allocator) : container_(chosen, allocator) {}
@@ -53,7 +57,8 @@ template <class Node, class Look, class Mutex, class Allocator> class shell {
     } else if constexpr (!allocator_moves<Allocator>) {
       shell moved(other.container_.chosen_options(), get_allocator());
       moved.look_ = other.look_;
-      while (auto popped = other.take_any()) moved.store_anew(std::move(popped->first), popped->second);
+      std::optional<popped_pair> popped;
+      while (other.take_any(popped)) moved.store_anew(std::move(popped->first), popped->second);
       exchange(moved, false);
     }
     return *this;
@@ -90,12 +95,26 @@ template <class Node, class Look, class Mutex, class Allocator> class shell {
                                                    look_.matcher(std::as_const(made.node()).key()));
   }
 
-  /// Takes some living entry out: its payload and its referent's owner.
-  auto take_any() {
+  /// Takes some living entry out and fills `popped` with its payload and its referent's owner. False if there
+  /// is none. What can throw comes first: if copying the payload does, nothing has changed. A move-only one
+  /// is moved.
+  bool take_any(std::optional<popped_pair>& popped) {
     check_not_under_lock();
-    using result = decltype(detail::take_any<Node>(std::declval<core&>()));
     core* const present = container_.get();
-    return present == nullptr ? result() : detail::take_any<Node>(*present);
+    if (present == nullptr) return false;
+    for (pinned_entry<Node, core> found(*present); pin_living(*present, found);) {
+      if constexpr (std::copy_constructible<payload_type>) {
+        auto payload = Node::copy_payload(*present, found.node());
+        if (!payload.has_value()) continue;
+        popped.emplace(std::move(*payload), found.owner);
+        if (take_entry(*present, found.node(), found.owner)) return true;
+      } else if (take_entry(*present, found.node(), found.owner)) {
+        popped.emplace(Node::take_payload(found.node()), found.owner);
+        return true;
+      }
+    }
+    popped.reset();
+    return false;
   }
 
   container container_;

@@ -27,11 +27,15 @@ namespace detail {
 /// A flight in its shard's list. However it ends, it is taken down and its waiters are told.
 template <class Core> class departure {
  public:
-  using landing_type = landing<typename Core::owner_type>;
+  using owner_type = typename Core::owner_type;
+  using landing_type = landing<owner_type>;
 
-  departure(Core& container, std::uint32_t hash, const void* key) noexcept : container_(container) {
+  /// Throws: std::bad_alloc.
+  departure(Core& container, std::uint32_t hash, const void* key)
+      : container_(container), landing_(std::allocate_shared<landing_type>(container.allocator())) {
     flight_.hash = hash;
     flight_.key = key;
+    flight_.destination = landing_;
   }
   ~departure() {
     if (!is_flying_) return;
@@ -52,35 +56,34 @@ template <class Core> class departure {
   }
   flight* get() noexcept { return &flight_; }
   /// The flight has been taken down with this result.
-  void landed(const typename Core::owner_type& result) noexcept {
+  void landed(const owner_type& result) noexcept {
     is_flying_ = false;
     tell(result);
   }
 
  private:
-  void tell(const typename Core::owner_type& result) noexcept {
-    // Nobody can attach a landing any more.
-    if (auto* const destination = static_cast<landing_type*>(flight_.destination.get()))
-      destination->template arrive<typename Core::sync>(result);
+  void tell(const owner_type& result) noexcept {
+    // Who joined did so under the lock under which the flight was taken down: nobody can join any more. Two
+    // counts are ours.
+    if (landing_.use_count() > 2) landing_->template arrive<typename Core::sync>(result);
   }
 
   Core& container_;
+  std::shared_ptr<landing_type> landing_;
   flight flight_;
   bool is_flying_ = false;
 };
 
-/// What step 1 found.
+/// What step 1 found: a living entry, a flight to wait for, or nothing.
 template <class Core> struct boarding {
   typename Core::owner_type existing;
   std::shared_ptr<landing<typename Core::owner_type>> joined;
-  const thread_record* creator = nullptr; // of a flight that has no landing yet
 };
 
-/// Step 1. `spare` is a landing to attach if the flight has none.
+/// Step 1.
 template <bool user_code, class Node, class Core, class Match, class MatchFlight>
 boarding<Core> board(Core& container, std::uint32_t hash, Match&& match, MatchFlight&& match_flight,
-                     std::shared_ptr<landing<typename Core::owner_type>>& spare, departure<Core>* own) {
-  using landing_type = landing<typename Core::owner_type>;
+                     departure<Core>* own) {
   boarding<Core> found;
   swept_entries<Core, Node> swept(container);
   typename Core::template access<user_code> shard(container, hash);
@@ -90,53 +93,37 @@ boarding<Core> board(Core& container, std::uint32_t hash, Match&& match, MatchFl
   } else if (container.accepts_untracked()) {
     swept.sweep(shard, slots_per_operation);
   }
-  if (flight* const other = shard->flights.find(hash, match_flight)) {
-    if (other->destination == nullptr && spare != nullptr) {
-      spare->creator = other->creator; // not shared yet
-      other->destination = std::move(spare);
-    }
-    found.joined = std::static_pointer_cast<landing_type>(other->destination);
-    found.creator = other->creator;
+  if (const flight* const other = shard->flights.find(hash, match_flight)) {
+    found.joined = std::static_pointer_cast<landing<typename Core::owner_type>>(other->destination);
   } else if (own != nullptr) {
     own->take_off(shard);
   }
   return found;
 }
 
-/// `Creation` makes the new entry: Creation(container, hash, key) allocates and takes the key; key() is that
-/// key; create() runs the factory and gives a new_entry with an owner, or without one if the factory returned
-/// null. `look.matcher(key)` and `look.flight_matcher(key)` say whether a node, or a flight, has that key.
+/// `Creation` makes the new entry: Creation(container, hash, key, factory) allocates and takes the key; key()
+/// is that key; create() runs the factory and gives a new_entry with an owner, or without one if the factory
+/// returned null. `look.matcher(key)` and `look.flight_matcher(key)` say whether a node, or a flight, has
+/// that key.
 template <bool user_code, class Creation, class Node, class Core, class Key, class Look, class Factory>
 typename Core::owner_type get_or_create(Core& container, std::uint32_t hash, Key&& key, const Look& look,
                                         Factory& factory) {
   using owner_type = typename Core::owner_type;
-  using landing_type = landing<owner_type>;
-  std::shared_ptr<landing_type> spare;
 
-  // Waits, or makes what waiting needs. Empty: look again.
-  const auto join = [&](boarding<Core>& found) -> owner_type {
-    if (found.joined != nullptr) return found.joined->template wait<typename Core::sync>(); // 4
-    spare = std::allocate_shared<landing_type>(container.allocator());
-    return {};
+  // Steps 1 and 4, until there is an object, or nobody who makes it.
+  const auto find_or_wait = [&](const auto& wanted, departure<Core>* own) -> owner_type {
+    for (;;) {
+      auto found =
+          board<user_code, Node>(container, hash, look.matcher(wanted), look.flight_matcher(wanted), own);
+      if (found.existing != nullptr || found.joined == nullptr) return std::move(found.existing);
+      if (owner_type result = found.joined->template wait<typename Core::sync>()) return result; // 4
+    }
   };
 
-  for (;;) { // without memory for a new entry: a hit, and waiting, allocate none
-    auto found = board<user_code, Node, Core>(container, hash, look.matcher(key), look.flight_matcher(key),
-                                              spare, nullptr);
-    if (found.existing != nullptr) return std::move(found.existing);
-    if (found.creator == nullptr) break;
-    if (owner_type result = join(found)) return result;
-  }
-
-  Creation creation(container, hash, std::forward<Key>(key), factory); // 2
+  if (owner_type existing = find_or_wait(key, nullptr)) return existing; // a hit allocates nothing
+  Creation creation(container, hash, std::forward<Key>(key), factory);   // 2
   departure<Core> own(container, hash, std::addressof(creation.key()));
-  for (;;) {
-    auto found = board<user_code, Node, Core>(container, hash, look.matcher(creation.key()),
-                                              look.flight_matcher(creation.key()), spare, &own);
-    if (found.existing != nullptr) return std::move(found.existing);
-    if (found.creator == nullptr) break;
-    if (owner_type result = join(found)) return result;
-  }
+  if (owner_type existing = find_or_wait(creation.key(), &own)) return existing;
 
   new_entry<Core, Node>& made = creation.create(); // 3
   if (made.owner() == nullptr) return nullptr;
