@@ -249,25 +249,23 @@ class WeakValueDictionary : private detail::shell<detail::value_node<Key, T>,
   }
   /// Takes some living entry out. Throws: std::out_of_range if there is none; what copying the key throws. A
   /// move-only key is moved out: an iterator that stands on this entry sees a moved-from key.
+  std::pair<Key, owner> popitem() requires std::copy_constructible<Key> {
+    detail::check_not_under_lock();
+    core* const present = this->container_.get();
+    if (present == nullptr) throw_empty();
+    detail::pinned_entry<node, core> found(*present);
+  again:
+    if (!detail::pin_living(*present, found)) throw_empty();
+    // The pair is made before its entry goes, and in the caller's place, so that not even a key whose move
+    // throws is lost. For that it must be a variable of the outermost block: hence the goto and no loop.
+    std::pair<Key, owner> popped(std::as_const(found.node()).key(), found.owner);
+    if (!detail::take_entry(*present, found.node(), found.owner)) goto again; // somebody else was faster
+    return popped;
+  }
   std::pair<Key, owner> popitem() {
-    if constexpr (std::copyable<Key>) {
-      // The pair is made before its entry goes, and in the caller's place: not even a throwing move loses it.
-      detail::check_not_under_lock();
-      core* const present = this->container_.get();
-      if (present == nullptr) throw_empty();
-      detail::pinned_entry<node, core> found(*present);
-      if (!detail::pin_living(*present, found)) throw_empty();
-      std::pair<Key, owner> popped(std::as_const(found.node()).key(), found.owner);
-      while (!detail::take_entry(*present, found.node(), found.owner)) { // somebody else was faster
-        if (!detail::pin_living(*present, found)) throw_empty();
-        popped = std::pair<Key, owner>(std::as_const(found.node()).key(), found.owner);
-      }
-      return popped;
-    } else {
-      std::optional<std::pair<Key, owner>> popped;
-      if (!this->take_any(popped)) throw_empty();
-      return std::move(*popped);
-    }
+    std::optional<std::pair<Key, owner>> popped;
+    if (!this->take_any(popped)) throw_empty();
+    return std::move(*popped);
   }
   /// True if there was a living entry.
   template <detail::key_for<Key, Hash, KeyEqual> K = Key> bool erase(const K& k) { return pop(k) != nullptr; }

@@ -96,65 +96,92 @@ struct Fixture {
   std::shared_ptr<Fragile> fresh;
 };
 
+struct Configuration {
+  std::size_t shards;
+  int entries;
+  bool lasting;
+};
+
+// Empty tables, and full ones of several sizes, so that the operation may have to make them grow.
+constexpr Configuration configurations[] = {
+    {1, 0, false}, {1, 0, true}, {1, 1, false}, {1, 3, false}, {1, 4, false}, {1, 4, true},  {1, 8, false},
+    {1, 9, false}, {1, 9, true}, {4, 0, false}, {4, 0, true},  {4, 9, false}, {4, 16, true}, {0, 9, false},
+};
+
+// The operation once, with the failure after `budget` calls. Returns whether it was through before that.
+template <class Operation>
+bool attempt(Operation& operation, const Configuration& configuration, long budget) {
+  const long blocks = heap::blocks.load();
+  const long keys = FaultyKey::alive();
+  const long objects = Fragile::alive();
+  bool completed = false;
+  {
+    Fixture fixture(configuration.entries, configuration.shards);
+    const Contents before = contents_of(fixture.dictionary);
+    const Contents other_before = contents_of(fixture.other);
+    const long keys_before = FaultyKey::alive();
+    const long objects_before = Fragile::alive();
+    const std::size_t size_before = fixture.dictionary.size();
+    long failures = 0;
+    bool thrown = false;
+    faults::arm(budget, configuration.lasting);
+    try {
+      operation(fixture);
+      failures = faults::disarm();
+    } catch (const injected&) {
+      failures = faults::disarm();
+      thrown = true;
+    } catch (const std::bad_alloc&) {
+      failures = faults::disarm();
+      thrown = true;
+    }
+    // A failure that the operation swallowed is a failure that its caller was not told of.
+    CHECK(thrown == (failures > 0));
+    completed = !thrown;
+    if (thrown) {
+      CHECK(contents_of(fixture.dictionary) == before);
+      CHECK(fixture.dictionary.size() == size_before);
+      CHECK(contents_of(fixture.other) == other_before);
+      CHECK(FaultyKey::alive() == keys_before);
+      CHECK(Fragile::alive() == objects_before);
+      CHECK(weakref::getweakrefcount(fixture.fresh) == 0);
+      long held = 0;
+      for (const auto& owner : fixture.owners) held += owner.use_count() - 1;
+      CHECK(held == 0);
+      // The same operation again, undisturbed, does what it would have done.
+      operation(fixture);
+    }
+    fixture.owners.clear();
+    fixture.fresh.reset();
+    CHECK(fixture.dictionary.empty());
+    CHECK(fixture.other.empty());
+  }
+  CHECK(FaultyKey::alive() == keys);
+  CHECK(Fragile::alive() == objects);
+  CHECK(heap::blocks.load() == blocks);
+  return completed;
+}
+
 // Runs `operation` with one failure after another until it succeeds. Requires at least one of each, unless it
 // can't fail.
+template <class Operation>
+void fail_everywhere(Operation operation, const Configuration& configuration, bool may_fail = true) {
+  CAPTURE(configuration.shards);
+  CAPTURE(configuration.entries);
+  CAPTURE(configuration.lasting);
+  constexpr long limit = 3000;
+  long budget = 0;
+  for (; budget < limit; ++budget) {
+    CAPTURE(budget);
+    if (attempt(operation, configuration, budget)) break;
+  }
+  CHECK(budget < limit);
+  CHECK((budget > 0) == may_fail);
+}
+
 template <class Operation> void fail_everywhere(Operation operation, bool may_fail = true) {
-  for (const std::size_t shards : {std::size_t{1}, std::size_t{4}})
-    for (const int entries : {0, 1, 6, 7, 8, 12, 14, 16, 28})
-      for (const bool lasting : {false, true}) {
-        CAPTURE(shards);
-        CAPTURE(entries);
-        CAPTURE(lasting);
-        long failures = 0;
-        bool completed = false;
-        for (long budget = 0; !completed && budget < 2000; ++budget) {
-          CAPTURE(budget);
-          const long blocks = heap::blocks.load();
-          const long keys = FaultyKey::alive();
-          const long objects = Fragile::alive();
-          {
-            Fixture fixture(entries, shards);
-            const Contents before = contents_of(fixture.dictionary);
-            const Contents other_before = contents_of(fixture.other);
-            const long keys_before = FaultyKey::alive();
-            const long objects_before = Fragile::alive();
-            const std::size_t size_before = fixture.dictionary.size();
-            faults::arm(budget, lasting);
-            try {
-              operation(fixture);
-              completed = faults::disarm() == 0;
-              // A failure that the operation swallowed is a failure that its caller was not told of.
-              CHECK(completed);
-            } catch (const injected&) {
-              CHECK(faults::disarm() > 0);
-              ++failures;
-            } catch (const std::bad_alloc&) {
-              CHECK(faults::disarm() > 0);
-              ++failures;
-            }
-            if (!completed) {
-              CHECK(contents_of(fixture.dictionary) == before);
-              CHECK(fixture.dictionary.size() == size_before);
-              CHECK(contents_of(fixture.other) == other_before);
-              CHECK(FaultyKey::alive() == keys_before);
-              CHECK(Fragile::alive() == objects_before);
-              CHECK(weakref::getweakrefcount(fixture.fresh) == 0);
-              for (const auto& owner : fixture.owners) CHECK(owner.use_count() == 1);
-              // The same operation again, undisturbed, does what it would have done.
-              operation(fixture);
-            }
-            fixture.owners.clear();
-            fixture.fresh.reset();
-            CHECK(fixture.dictionary.empty());
-            CHECK(fixture.other.empty());
-          }
-          CHECK(FaultyKey::alive() == keys);
-          CHECK(Fragile::alive() == objects);
-          CHECK(heap::blocks.load() == blocks);
-        }
-        CHECK(completed);
-        CHECK((failures > 0) == may_fail);
-      }
+  for (const Configuration& configuration : configurations)
+    fail_everywhere(operation, configuration, may_fail);
 }
 
 } // namespace
@@ -177,6 +204,13 @@ TEST_CASE("strong guarantee: get, contains, at, visit of a present and an absent
 
 TEST_CASE("strong guarantee: insert of a new key") {
   fail_everywhere([](Fixture& f) { f.dictionary.insert(FaultyKey(100), f.fresh); });
+}
+
+// A dictionary that chooses its shards itself splits when it has grown to some size about here.
+TEST_CASE("strong guarantee: an insertion that makes the dictionary split") {
+  for (int entries = 250; entries < 275; ++entries)
+    fail_everywhere([](Fixture& f) { f.dictionary.insert(FaultyKey(1000), f.fresh); },
+                    Configuration{0, entries, false});
 }
 
 TEST_CASE("strong guarantee: insert of a key that is there") {

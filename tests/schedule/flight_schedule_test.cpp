@@ -153,7 +153,9 @@ TEST_CASE("schedules: a thread that is about to wake up closes no cycle") {
                                 },
                                 [make](flights& s) {
                                   s.results[2] = s.table->get_or_create(2, [&] {
-                                    observe(s.table->get_or_create(1, make(1)) != nullptr ? "nested" : "");
+                                    const owner needed = s.table->get_or_create(1, make(1));
+                                    expect(needed != nullptr, "it is made");
+                                    observe("nested");
                                     return thing(2);
                                   });
                                 }},
