@@ -236,7 +236,11 @@ TEST_CASE("iteration: key and value stay valid when the entry is erased meanwhil
 }
 
 TEST_CASE("iteration: an entry that stays is seen exactly once, whatever else comes and goes") {
-  Items items(weakref::options{.shards = 4});
+  weakref::options chosen;
+  SUBCASE("in a dictionary that splits meanwhile") {}
+  SUBCASE("in one shard") { chosen.shards = 1; }
+  SUBCASE("in four shards") { chosen.shards = 4; }
+  Items items(chosen);
   const auto stay = fill(items, 0, 200);
   auto come = Owners();
   std::map<int, int> seen;
@@ -363,6 +367,22 @@ TEST_CASE("iteration: an iterator that is kept keeps no entry and no object but 
   }
   CHECK(items.size() == 0);
   CHECK(Item::alive() == 0);
+}
+
+// 15
+TEST_CASE("iteration: an iterator that is kept keeps the memory of no object but its own") {
+  Items items;
+  std::vector<std::shared_ptr<Item>> owners;
+  for (int number = 0; number < 100; ++number) {
+    owners.push_back(item(number));
+    items.insert(number, owners.back());
+  }
+  const auto kept = items.begin();
+  const long before = heap::blocks.load();
+  owners.clear();
+  CHECK(Item::alive() == 1);
+  CHECK(before - heap::blocks.load() >= 99);
+  CHECK(items.size() == 1);
 }
 
 // 3: no lock is held while the loop's body runs, nor when what the cursor held is destroyed.

@@ -6,11 +6,14 @@
 
 #include "../support/dictionary_allocator.hpp"
 #include "../support/dictionary_faults.hpp"
+#include "../support/dictionary_mutex.hpp"
 #include "../support/dictionary_new.hpp"
 #include "../support/dictionary_objects.hpp"
+#include "../support/dictionary_threads.hpp"
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <cstddef>
 #include <map>
 #include <memory>
@@ -18,6 +21,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -95,6 +99,11 @@ struct Fixture {
   std::vector<std::shared_ptr<Fragile>> owners;
   std::shared_ptr<Fragile> fresh;
 };
+
+account& accounts() {
+  static account books;
+  return books;
+}
 
 struct Configuration {
   std::size_t shards;
@@ -274,6 +283,47 @@ TEST_CASE("strong guarantee: get_or_create whose factory stores an entry itself"
       return Fragile(4);
     });
   });
+}
+
+TEST_CASE("strong guarantee: a caller of get_or_create who fails while another runs the factory") {
+  bool completed = false;
+  long failures = 0;
+  for (long budget = 0; !completed && budget < 100; ++budget) {
+    CAPTURE(budget);
+    basic_dictionary<waiting_mutex> dictionary(weakref::options{.shards = 1},
+                                               accounting_allocator<Fragile>(accounts()));
+    gate running;
+    std::atomic<bool> failed{false};
+    std::shared_ptr<Fragile> made;
+    std::shared_ptr<Fragile> joined;
+    std::thread creator([&] {
+      made = dictionary.get_or_create(FaultyKey(1), [&] {
+        running.open();
+        while (!failed && waiting_mutex::waiting() == 0) std::this_thread::yield();
+        return Fragile(1);
+      });
+    });
+    running.wait();
+    faults::arm(budget, false);
+    try {
+      joined = dictionary.get_or_create(FaultyKey(1), [] { return Fragile(2); });
+      completed = true;
+    } catch (const injected&) {
+      ++failures;
+    } catch (const std::bad_alloc&) {
+      ++failures;
+    }
+    faults::disarm();
+    failed = true;
+    creator.join();
+    CHECK(made != nullptr);
+    CHECK((!completed || joined == made));
+    CHECK(dictionary.get(FaultyKey(1)) == made);
+  }
+  CHECK(completed);
+  CHECK(failures > 0);
+  CHECK(FaultyKey::alive() == 0);
+  CHECK(accounts().blocks == 0);
 }
 
 TEST_CASE("strong guarantee: pop and erase") {

@@ -53,9 +53,10 @@ class waiting_mutex {
   void lock() { mutex_.lock(); }
   void unlock() { mutex_.unlock(); }
 
+  static long waiting() noexcept { return waiting_.load(std::memory_order_relaxed); }
   // Inside a factory: goes on when so many threads are waiting, which then have all joined its flight.
   static void await_waiting(long threads) noexcept {
-    while (waiting_.load(std::memory_order_relaxed) != threads) std::this_thread::yield();
+    while (waiting() != threads) std::this_thread::yield();
   }
 
  private:

@@ -402,20 +402,36 @@ TEST_CASE("table: a visit delays nobody in another dictionary") {
   CHECK(visited.get(1) == one);
 }
 
-TEST_CASE("table: an object that is visited does not end before the visit does") {
-  Mortals mortals;
+struct Watchful {
+  explicit Watchful(std::atomic<bool>& flag) : destroyed(flag) {}
+  ~Watchful() { destroyed = true; }
+  std::atomic<bool>& destroyed;
+};
+struct WatchfulSession : weakref::enable_weakref, Watchful {
+  using Watchful::Watchful;
+};
+
+// An object that is tracked by its base is destroyed before it is evicted; there it is an owner that keeps it
+// whole.
+TEST_CASE_TEMPLATE("table: an object that is visited does not end before the visit does", T, Watchful,
+                   WatchfulSession) {
+  weakref::WeakValueDictionary<int, T> dictionary;
   std::atomic<bool> destroyed{false};
-  auto owner = weakref::make_tracked<Mortal>(5, [&] { destroyed = true; });
-  mortals.insert(1, owner);
+  std::shared_ptr<T> owner;
+  if constexpr (std::is_same_v<T, Watchful>)
+    owner = weakref::make_tracked<T>(destroyed);
+  else
+    owner = std::make_shared<T>(destroyed);
+  dictionary.insert(1, owner);
   gate inside;
   std::atomic<bool> dropping{false};
   std::atomic<bool> early{false};
   std::thread visitor([&] {
-    mortals.visit(1, [&](Mortal& found) {
+    dictionary.visit(1, [&](T& found) {
       inside.open();
       while (!dropping) std::this_thread::yield();
       for (int turn = 0; turn < 1000; ++turn) {
-        if (destroyed || found.number != 5) early = true;
+        if (found.destroyed) early = true;
         std::this_thread::yield();
       }
     });
@@ -423,10 +439,58 @@ TEST_CASE("table: an object that is visited does not end before the visit does")
   inside.wait();
   dropping = true;
   owner.reset();
-  CHECK(destroyed);
   visitor.join();
   CHECK_FALSE(early);
-  CHECK(mortals.size() == 0);
+  CHECK(destroyed);
+  CHECK(dictionary.size() == 0);
+}
+
+// Step 1 of a death: from the moment the count is zero every dictionary treats the entry as absent, also
+// while the rest of the death waits for the end of a visit elsewhere.
+TEST_CASE_TEMPLATE("table: an entry is absent from the moment its last owner is gone, on every thread", T,
+                   Whole, WholeSession) {
+  weakref::WeakValueDictionary<int, T> dictionary(weakref::options{.shards = 1});
+  weakref::WeakValueDictionary<int, T> twin;
+  Items elsewhere(weakref::options{.shards = 1});
+  const auto one = item(1);
+  elsewhere.insert(1, one);
+  auto doomed = maker<T>::make(1);
+  const auto fresh = maker<T>::make(2);
+  for (const int key : {1, 2, 3, 4}) dictionary.insert(key, doomed);
+  const weakref::ref<T> seen(doomed);
+  gate dropped;
+  gate checked;
+  std::thread visitor([&] {
+    elsewhere.visit(1, [&](Item&) {
+      doomed.reset();
+      dropped.open();
+      checked.wait();
+    });
+  });
+  dropped.wait();
+  CHECK(seen.expired());
+  CHECK(dictionary.get(1) == nullptr);
+  CHECK_FALSE(dictionary.contains(1));
+  CHECK_FALSE(dictionary.visit(1, [](T&) {}));
+  CHECK_FALSE(dictionary.erase(1));
+  CHECK(dictionary.pop(1) == nullptr);
+  CHECK_THROWS_AS((void)dictionary.at(1), std::out_of_range);
+  CHECK_THROWS_AS((void)dictionary.popitem(), std::out_of_range);
+  CHECK(dictionary.begin() == dictionary.end());
+  CHECK(dictionary == twin);
+  CHECK(dictionary.erase_if([](const int&, const auto&) { return true; }) == 0);
+  twin = dictionary;
+  CHECK(twin.empty());
+  // 6, 18
+  CHECK(dictionary.insert(1, fresh).second);
+  CHECK(dictionary.setdefault(2, fresh) == fresh);
+  CHECK(dictionary.insert_or_assign(3, fresh));
+  CHECK(dictionary.get_or_create(4, [&] { return fresh; }) == fresh);
+  checked.open();
+  visitor.join();
+  // 1
+  for (const int key : {1, 2, 3, 4}) CHECK(dictionary.get(key) == fresh);
+  CHECK(dictionary.size() == 4);
 }
 
 // --- row: drops the last owner | destroys the container
