@@ -61,6 +61,24 @@ TEST_CASE("adaptive_mutex: keeps threads apart, and what one wrote the next one 
   CHECK(together[2] == rounds * static_cast<int>(parties));
 }
 
+TEST_CASE("adaptive_mutex: alone makes what one thread wrote visible to the next") {
+  // No atomic beside it, which could order the accesses in its stead.
+  constexpr int rounds = 5000;
+  weakref::adaptive_mutex mutex;
+  int count = 0;
+  {
+    const auto body = [&] {
+      for (int round = 0; round != rounds; ++round) {
+        const std::lock_guard lock(mutex);
+        ++count;
+      }
+    };
+    const support::joining_thread first(body);
+    const support::joining_thread second(body);
+  }
+  CHECK(count == 2 * rounds);
+}
+
 TEST_CASE("adaptive_mutex: threads that had to park are all woken, one after the other") {
   constexpr std::size_t parties = 6;
   weakref::adaptive_mutex mutex;

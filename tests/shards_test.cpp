@@ -358,6 +358,37 @@ TEST_CASE("allocator: churn beside living entries has a flat peak, too") {
   CHECK(books.peak <= peak);
 }
 
+// 7: room that dead untracked entries take is found again before a table grows.
+TEST_CASE("allocator: a table does not grow while dead untracked entries fill it") {
+  const weakref::options chosen{.shards = 1, .accept_untracked = true};
+  const auto insert = [](Accounted<Item>& dictionary, int number) {
+    return dictionary.insert(number, std::make_shared<Item>(number)).first;
+  };
+  // How many entries just fit: an insertion that makes the table grow allocates more than a node.
+  int fitting = 0;
+  {
+    account books;
+    Accounted<Item> dictionary(chosen, accounting_allocator<Item>(books));
+    std::vector<std::shared_ptr<Item>> owners;
+    for (int number = 0; number < 5000; ++number) {
+      const long before = books.calls.load();
+      owners.push_back(insert(dictionary, number));
+      if (books.calls - before > 1 && number > 500) fitting = number;
+      if (fitting != 0) break;
+    }
+  }
+  CHECK(fitting > 500);
+  account books;
+  Accounted<Item> dictionary(chosen, accounting_allocator<Item>(books));
+  std::vector<std::shared_ptr<Item>> owners;
+  for (int number = 0; number < fitting; ++number) owners.push_back(insert(dictionary, number));
+  for (std::size_t number = 0; number < owners.size(); number += 3) owners[number].reset();
+  const long calls = books.calls.load();
+  const int more = fitting / 4;
+  for (int number = 0; number < more; ++number) owners.push_back(insert(dictionary, fitting + number));
+  CHECK(books.calls - calls == more);
+}
+
 TEST_CASE("allocator: move and swap take it along or copy element by element, and the accounts stay right") {
   account first_books;
   account second_books;

@@ -627,6 +627,32 @@ TEST_CASE("WeakValueDictionary: popitem takes each living entry out once") {
   CHECK_THROWS_AS((void)items.popitem(), std::out_of_range);
 }
 
+TEST_CASE("WeakValueDictionary: popitem goes on when somebody else takes the entry meanwhile, and holds "
+          "nothing of it") {
+  weakref::WeakValueDictionary<LoudKey, Item> items;
+  auto one = item(1);
+  auto two = item(2);
+  items.insert(LoudKey(1), one);
+  items.insert(LoudKey(2), two);
+  int erased = 0;
+  std::shared_ptr<Item> taken;
+  {
+    // Copying the key is user code that runs before its entry is taken out.
+    const key_hook hook([&](key_event what, int key) {
+      if (what != key_event::copy || erased != 0) return;
+      erased = key;
+      CHECK(items.erase(LoudKey(key)));
+    });
+    taken = items.popitem().second;
+  }
+  CHECK(erased != 0);
+  CHECK(taken == (erased == 1 ? two : one));
+  CHECK(items.empty());
+  taken.reset();
+  CHECK(one.use_count() == 1);
+  CHECK(two.use_count() == 1);
+}
+
 TEST_CASE("WeakValueDictionary: erase says whether there was a living entry") {
   auto one = item(1);
   Items items{{1, one}, {2, one}};

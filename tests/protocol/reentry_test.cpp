@@ -365,6 +365,23 @@ TEST_CASE("visit: deaths put off run in their order, whole one after the other")
   CHECK(log.text() == ". . . . new-c old-c ~c new-a old-a ~a new-d old-d ~d new-b old-b ~b");
 }
 
+TEST_CASE("visit: an object that nobody watches is not destroyed inside either") {
+  journal log;
+  cache dictionary;
+  const auto visited = weakref::make_tracked<object>(0);
+  dictionary.insert(0, visited);
+  auto made = weakref::make_tracked<last_words>(log, "made");
+  auto adopted = weakref::adopt(std::make_unique<last_words>(log, "adopted"));
+  const heap_watch heap;
+  dictionary.visit(0, [&](object&) {
+    made.reset();
+    adopted.reset();
+    log("leaving");
+  });
+  CHECK(log.text() == "leaving ~made ~adopted");
+  CHECK(heap.freed() >= 3); // two blocks and the adopted object
+}
+
 TEST_CASE("visit: a death put off allocates nothing") {
   cache dictionary;
   cache other;

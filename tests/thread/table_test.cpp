@@ -559,6 +559,42 @@ TEST_CASE("table: no wait on user code when a dictionary is destroyed while its 
   CHECK(Mortal::alive() == 0);
 }
 
+// Forced: the death has begun, and waits for the end of a visit elsewhere, when the dictionary ends, or
+// forgets the entry.
+TEST_CASE("table: a dictionary may end, or be cleared, while the death of its object is put off") {
+  auto dictionary = std::make_unique<weakref::WeakValueDictionary<LoudKey, Whole>>();
+  Items elsewhere;
+  const auto one = item(1);
+  elsewhere.insert(1, one);
+  auto doomed = maker<Whole>::make(1);
+  for (int key = 0; key < 10; ++key) dictionary->insert(LoudKey(key), doomed);
+  gate dropped;
+  gate ended;
+  std::thread visitor([&] {
+    elsewhere.visit(1, [&](Item&) {
+      doomed.reset();
+      dropped.open();
+      ended.wait();
+    });
+  });
+  dropped.wait();
+  CHECK(Whole::alive() == 1);
+  SUBCASE("end") { dictionary.reset(); }
+  SUBCASE("clear") {
+    dictionary->clear();
+    CHECK(dictionary->empty());
+  }
+  SUBCASE("move, then end") {
+    auto moved = std::make_unique<weakref::WeakValueDictionary<LoudKey, Whole>>(std::move(*dictionary));
+    dictionary.reset();
+    moved.reset();
+  }
+  ended.open();
+  visitor.join();
+  CHECK(Whole::alive() == 0);
+  CHECK(LoudKey::alive() == 0);
+}
+
 // --- row: drops the last owner | destroys a ref to it
 // ---------------------------------------------------------------------------
 
