@@ -106,7 +106,8 @@ template <class T, class F> class ref : private detail::callback_link, public re
   /// Registers. Cost: no allocation (an enable_weakref object's first registration makes its watch list).
   /// Throws: untracked_error for an untracked or null owner; what moving F throws. Then nothing is
   /// registered.
-  ref(const std::shared_ptr<T>& owner, F callback) : ref<T>(owner), callback_(std::move(callback)) {
+  ref(const std::shared_ptr<T>& owner, F callback)
+      : ref<T>(owner), callback_(std::move(callback)), watched_(owner) {
     const detail::tracking found = detail::require_tracking<sync>(owner, false);
     this->template arm<sync>(*found.header, &ref::call_back);
   }
@@ -115,8 +116,8 @@ template <class T, class F> class ref : private detail::callback_link, public re
   ~ref() { disarm(); }
 
   /// The callback; null once the referent is dead. Python's __callback__.
-  F* callback() noexcept { return this->expired() ? nullptr : &callback_; }
-  const F* callback() const noexcept { return this->expired() ? nullptr : &callback_; }
+  F* callback() noexcept { return watched_.expired() ? nullptr : &callback_; }
+  const F* callback() const noexcept { return watched_.expired() ? nullptr : &callback_; }
 
  protected:
   /// After this the callback is not running on another thread and will not be called. Idempotent. For a
@@ -135,6 +136,9 @@ template <class T, class F> class ref : private detail::callback_link, public re
   }
 
   [[no_unique_address]] F callback_;
+  // Keeps the watch list's memory. The base's weak_ptr can't: a callback may assign to its ref, or move from
+  // it.
+  std::weak_ptr<T> watched_;
 };
 
 template <class T> ref(const std::shared_ptr<T>&) -> ref<T>;
