@@ -533,8 +533,11 @@ TEST_CASE("WeakValueDictionary: update overwrites, from a range, a list or a dic
   CHECK(items.size() == 4);
   CHECK(keys_of(other) == std::set<int>{1, 9});
 
+  items.update({{9, one}, {10, one}});
+  CHECK(items.get(9) == one);
+  CHECK(items.size() == 5);
   items.update(items);
-  CHECK(items.size() == 4);
+  CHECK(items.size() == 5);
 }
 
 TEST_CASE("WeakValueDictionary: a | b has both, and b wins") {
