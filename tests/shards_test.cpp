@@ -460,6 +460,8 @@ TEST_CASE("locks: hashing, copying and destroying keys and values, factories and
       CHECK(watched_mutex::held() == 0);
       return key.value < 20;
     }) == 20);
+    CHECK(dictionary.erase(LoudKey(1030)));
+    CHECK(dictionary.pop(LoudKey(1031)) == owners[31]);
     (void)dictionary.popitem();
     CHECK(dictionary.visit(LoudKey(1100), [&](Careful&) {
       CHECK(watched_mutex::held() == 1);
