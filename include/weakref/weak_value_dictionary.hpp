@@ -253,14 +253,14 @@ class WeakValueDictionary : private detail::shell<detail::value_node<Key, T>,
     detail::check_not_under_lock();
     core* const present = this->container_.get();
     if (present == nullptr) throw_empty();
-    detail::pinned_entry<node, core> found(*present);
-  again:
-    if (!detail::pin_living(*present, found)) throw_empty();
-    // The pair is made before its entry goes, and in the caller's place, so that not even a key whose move
-    // throws is lost. For that it must be a variable of the outermost block: hence the goto and no loop.
-    std::pair<Key, owner> popped(std::as_const(found.node()).key(), found.owner);
-    if (!detail::take_entry(*present, found.node(), found.owner)) goto again; // somebody else was faster
-    return popped;
+    for (detail::pinned_entry<node, core> found(*present); detail::pin_living(*present, found);) {
+      try {
+        // The pair is made in the caller's place and the entry goes between its halves: so not even a key
+        // whose move throws is lost.
+        return std::pair<Key, owner>(std::as_const(found.node()).key(), taking{*present, found});
+      } catch (const taken_by_another&) {}
+    }
+    throw_empty();
   }
   std::pair<Key, owner> popitem() {
     std::optional<std::pair<Key, owner>> popped;
@@ -359,6 +359,17 @@ class WeakValueDictionary : private detail::shell<detail::value_node<Key, T>,
     const std::uint32_t hash = this->look_.hash(std::as_const(key));
     all.add(*present.make_node(hash, std::move(key)), value, where);
   }
+
+  struct taken_by_another {};
+  /// What popitem() makes the pair's second half from: takes the entry out.
+  struct taking {
+    core& container;
+    detail::pinned_entry<node, core>& found;
+    operator owner() const {
+      if (!detail::take_entry(container, found.node(), found.owner)) throw taken_by_another();
+      return std::move(found.owner);
+    }
+  };
 
   [[noreturn]] static void throw_empty() {
     throw std::out_of_range("weakref::WeakValueDictionary::popitem: the dictionary is empty");
