@@ -34,7 +34,7 @@ std::size_t count_watchers(referent_header* header) noexcept {
 void copy_watchers(referent_header* header, std::vector<const void*>& out) {
   if (header == nullptr) return;
   // Room is made with the lock free; if the list has grown meanwhile, more room is made.
-  for (std::size_t count = count_watchers(header);; count *= 2) {
+  for (std::size_t count = count_watchers(header);; count = 2 * count + 1) {
     out.clear();
     out.reserve(count);
     list_lock<default_sync> lock(header->list);

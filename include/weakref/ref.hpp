@@ -106,8 +106,7 @@ template <class T, class F> class ref : private detail::callback_link, public re
   /// Registers. Cost: no allocation (an enable_weakref object's first registration makes its watch list).
   /// Throws: untracked_error for an untracked or null owner; what moving F throws. Then nothing is
   /// registered.
-  ref(const std::shared_ptr<T>& owner, F callback)
-      : ref<T>(owner), callback_(std::move(callback)), watched_(owner) {
+  ref(const std::shared_ptr<T>& owner, F f) : ref<T>(owner), callback_(std::move(f)), watched_(owner) {
     const detail::tracking found = detail::require_tracking<sync>(owner, false);
     this->template arm<sync>(*found.header, &ref::call_back);
   }
