@@ -4,6 +4,8 @@
 #include <weakref/detail/death.hpp>
 #include <weakref/detail/tracking.hpp>
 #include <weakref/mutex.hpp>
+#include <weakref/proxy.hpp>
+#include <weakref/weak_method.hpp>
 
 #include <cstdio>
 #include <cstdlib>
@@ -53,6 +55,9 @@ unraisable_hook set_unraisable_hook(unraisable_hook hook) {
 }
 
 namespace detail {
+
+void throw_dead_proxy() { throw ReferenceError("weakref: the proxy's referent is dead"); }
+void throw_dead_method() { throw ReferenceError("weakref: the WeakMethod's object is dead"); }
 
 void report_unraisable() noexcept {
   try {

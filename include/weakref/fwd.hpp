@@ -29,11 +29,35 @@ template <class Key, class T, class Hash = hash<Key>, class KeyEqual = std::equa
           class Allocator = std::allocator<std::remove_cv_t<T>>, class Mutex = adaptive_mutex>
 class WeakValueDictionary;
 
+/// As Hash and KeyEqual: keys are equal if they are the same object.
+struct by_identity {};
+/// The equality that goes with a hash, where none is named.
+template <class Hash>
+using equal_for = std::conditional_t<std::is_same_v<Hash, by_identity>, by_identity, std::equal_to<void>>;
+
+template <class T, class Value, class Hash = by_identity, class KeyEqual = equal_for<Hash>,
+          class Allocator = std::allocator<std::remove_cv_t<T>>, class Mutex = adaptive_mutex>
+class WeakKeyDictionary;
+
+template <class T, class Hash = by_identity, class KeyEqual = equal_for<Hash>,
+          class Allocator = std::allocator<std::remove_cv_t<T>>, class Mutex = adaptive_mutex>
+class WeakSet;
+
+template <class T, class F = void> class proxy;
+template <class T, class Method, class F = void> class WeakMethod;
+template <class Result = void> class finalize;
+
 /// For one thread: no locks, one shard. The referents must die on the thread that uses the container.
 namespace local {
 template <class Key, class T, class Hash = hash<Key>, class KeyEqual = std::equal_to<void>,
           class Allocator = std::allocator<std::remove_cv_t<T>>>
 using WeakValueDictionary = weakref::WeakValueDictionary<Key, T, Hash, KeyEqual, Allocator, null_mutex>;
+template <class T, class Value, class Hash = by_identity, class KeyEqual = equal_for<Hash>,
+          class Allocator = std::allocator<std::remove_cv_t<T>>>
+using WeakKeyDictionary = weakref::WeakKeyDictionary<T, Value, Hash, KeyEqual, Allocator, null_mutex>;
+template <class T, class Hash = by_identity, class KeyEqual = equal_for<Hash>,
+          class Allocator = std::allocator<std::remove_cv_t<T>>>
+using WeakSet = weakref::WeakSet<T, Hash, KeyEqual, Allocator, null_mutex>;
 } // namespace local
 
 #if defined(__cpp_lib_memory_resource)
@@ -44,6 +68,14 @@ template <class Key, class T, class Hash = hash<Key>, class KeyEqual = std::equa
 using WeakValueDictionary =
     weakref::WeakValueDictionary<Key, T, Hash, KeyEqual, std::pmr::polymorphic_allocator<std::remove_cv_t<T>>,
                                  Mutex>;
+template <class T, class Value, class Hash = by_identity, class KeyEqual = equal_for<Hash>,
+          class Mutex = adaptive_mutex>
+using WeakKeyDictionary =
+    weakref::WeakKeyDictionary<T, Value, Hash, KeyEqual, std::pmr::polymorphic_allocator<std::remove_cv_t<T>>,
+                               Mutex>;
+template <class T, class Hash = by_identity, class KeyEqual = equal_for<Hash>, class Mutex = adaptive_mutex>
+using WeakSet =
+    weakref::WeakSet<T, Hash, KeyEqual, std::pmr::polymorphic_allocator<std::remove_cv_t<T>>, Mutex>;
 } // namespace pmr
 #endif
 

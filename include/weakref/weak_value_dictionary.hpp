@@ -31,8 +31,8 @@
 #include <weakref/detail/creation.hpp>
 #include <weakref/detail/iterator.hpp>
 #include <weakref/detail/lookup.hpp>
+#include <weakref/detail/mapping.hpp>
 #include <weakref/detail/shell.hpp>
-#include <weakref/detail/transaction.hpp>
 #include <weakref/detail/value_node.hpp>
 #include <weakref/errors.hpp>
 #include <weakref/fwd.hpp>
@@ -53,8 +53,10 @@
 namespace weakref::inline v0 {
 
 template <class Key, class T, class Hash, class KeyEqual, class Allocator, class Mutex>
-class WeakValueDictionary : private detail::shell<detail::value_node<Key, T>,
-                                                  detail::lookup<Key, Hash, KeyEqual>, Mutex, Allocator> {
+class WeakValueDictionary
+    : private detail::shell<detail::value_node<Key, T>, detail::lookup<Key, Hash, KeyEqual>, Mutex,
+                            Allocator>,
+      public detail::mapping<WeakValueDictionary<Key, T, Hash, KeyEqual, Allocator, Mutex>> {
   using base =
       detail::shell<detail::value_node<Key, T>, detail::lookup<Key, Hash, KeyEqual>, Mutex, Allocator>;
   using typename base::container;
@@ -118,7 +120,6 @@ class WeakValueDictionary : private detail::shell<detail::value_node<Key, T>,
 
   /// O(1), touches no entry. The allocators must be equal or propagate.
   void swap(WeakValueDictionary& other) noexcept { base::swap(other); }
-  friend void swap(WeakValueDictionary& a, WeakValueDictionary& b) noexcept { a.swap(b); }
 
   using base::get_allocator;
 
@@ -126,9 +127,7 @@ class WeakValueDictionary : private detail::shell<detail::value_node<Key, T>,
 
   /// An owner of the object, or empty. While a creation of k is in progress: empty, at once.
   template <detail::key_for<Key, Hash, KeyEqual> K = Key> owner get(const K& k) const {
-    return base::template with_entry<owner>(k, [](core& present, std::uint32_t hash, const auto& match) {
-      return detail::find_owner<look::template runs_user_code<K>, node>(present, hash, match);
-    });
+    return base::find(k);
   }
   /// An owner of the object, or the given one.
   template <detail::key_for<Key, Hash, KeyEqual> K = Key> owner get(const K& k, owner otherwise) const {
@@ -144,9 +143,7 @@ class WeakValueDictionary : private detail::shell<detail::value_node<Key, T>,
   }
   /// Already old when it returns: use get() to look and hold in one step.
   template <detail::key_for<Key, Hash, KeyEqual> K = Key> bool contains(const K& k) const {
-    return base::template with_entry<bool>(k, [](core& present, std::uint32_t hash, const auto& match) {
-      return detail::is_present<look::template runs_user_code<K>, node>(present, hash, match);
-    });
+    return base::contains(k);
   }
   /// Calls f(T&) if k has a living entry. The reference count of a tracked object is not touched: about half
   /// the cost of get(). Keep f short.
@@ -154,10 +151,7 @@ class WeakValueDictionary : private detail::shell<detail::value_node<Key, T>,
   /// Runs user code: f, under the shard's lock. Deaths that f causes on this thread happen after the unlock,
   /// before visit returns or f's exception leaves it.
   template <detail::key_for<Key, Hash, KeyEqual> K = Key, class F> bool visit(const K& k, F&& f) const {
-    return base::template with_entry<bool>(k, [&f](core& present, std::uint32_t hash, const auto& match) {
-      return detail::visit_entry<node>(present, hash, match,
-                                       [&f](node&, T& object) { std::forward<F>(f)(object); });
-    });
+    return base::visit(k, [&f](node&, T& object) { std::forward<F>(f)(object); });
   }
 
   /// Entries, among them those whose object's death is under way at this moment. With accept_untracked an
@@ -173,15 +167,18 @@ class WeakValueDictionary : private detail::shell<detail::value_node<Key, T>,
   /// Cost: allocates a node. Throws: untracked_error for an untracked (unless accepted), null or ownerless
   /// owner; std::bad_alloc.
   std::pair<owner, bool> insert(Key key, owner value) {
-    const auto stored = store(std::move(key), value, detail::on_conflict::keep);
-    return {stored.existing != nullptr ? stored.existing : std::move(value), stored.existing == nullptr};
+    detail::keep_owner<core, node> keep;
+    if (store(std::move(key), value, keep)) return {std::move(value), true};
+    return {std::move(keep.existing), false};
   }
   std::pair<owner, bool> insert(value_type pair) {
     return insert(std::move(pair.first), std::move(pair.second));
   }
   /// Stores, with a new node, also if k has a living entry. True if it had none. Cost, throws: as insert.
   bool insert_or_assign(Key key, owner value) {
-    return store(std::move(key), value, detail::on_conflict::assign).is_new;
+    detail::assign<core, node> policy;
+    store(std::move(key), value, policy);
+    return !policy.was_alive;
   }
   /// insert() for the owner alone: what is in the container now. Python's setdefault.
   owner setdefault(Key key, owner value) { return insert(std::move(key), std::move(value)).first; }
@@ -204,8 +201,8 @@ class WeakValueDictionary : private detail::shell<detail::value_node<Key, T>,
                                                                        std::forward<direct>(key));
       auto& made = creation.construct(std::forward<Args>(args)...);
       owner result = made.owner();
-      auto stored = this->put(present, made, detail::on_conflict::keep);
-      if (stored.existing != nullptr) return {std::move(stored.existing), false};
+      detail::keep_owner<core, node> keep;
+      if (!this->put(present, made, keep)) return {std::move(keep.existing), false};
       return {std::move(result), true};
     });
   }
@@ -230,7 +227,8 @@ class WeakValueDictionary : private detail::shell<detail::value_node<Key, T>,
     return this->look_.with(std::forward<K>(k), [&](auto&& key) {
       using direct = decltype(key);
       const std::uint32_t hash = this->look_.hash(key);
-      return detail::get_or_create<look::template runs_user_code<direct>, creation, node>(
+      return detail::get_or_create<look::template runs_user_code<direct>, creation,
+                                   detail::keep_owner<core, node>, node>(
           present, hash, std::forward<direct>(key), this->look_, factory);
     });
   }
@@ -238,11 +236,7 @@ class WeakValueDictionary : private detail::shell<detail::value_node<Key, T>,
   // --- taken out -----------------------------------------------------------------------------------------
 
   /// Takes the entry out and returns its owner; empty if there was none.
-  template <detail::key_for<Key, Hash, KeyEqual> K = Key> owner pop(const K& k) {
-    return base::template with_entry<owner>(k, [](core& present, std::uint32_t hash, const auto& match) {
-      return detail::take<look::template runs_user_code<K>, node>(present, hash, match);
-    });
-  }
+  template <detail::key_for<Key, Hash, KeyEqual> K = Key> owner pop(const K& k) { return base::take(k); }
   template <detail::key_for<Key, Hash, KeyEqual> K = Key> owner pop(const K& k, owner otherwise) {
     owner taken = pop(k);
     return taken != nullptr ? taken : otherwise;
@@ -263,9 +257,9 @@ class WeakValueDictionary : private detail::shell<detail::value_node<Key, T>,
     throw_empty();
   }
   std::pair<Key, owner> popitem() {
-    std::optional<std::pair<Key, owner>> popped;
+    std::optional<typename base::popped_entry> popped;
     if (!this->take_any(popped)) throw_empty();
-    return std::move(*popped);
+    return {std::move(popped->payload), std::move(popped->owner)};
   }
   /// True if there was a living entry.
   template <detail::key_for<Key, Hash, KeyEqual> K = Key> bool erase(const K& k) { return pop(k) != nullptr; }
@@ -273,13 +267,9 @@ class WeakValueDictionary : private detail::shell<detail::value_node<Key, T>,
   /// owner&) holds, and counts them. No lock is held during pred; nothing is taken out before it has seen
   /// all.
   template <class Predicate> size_type erase_if(Predicate pred) {
-    auto at = this->container_.first();
-    if (at.is_at_end()) return 0;
-    detail::selection<core, node> chosen(*at.container());
-    for (; !at.is_at_end(); at.advance()) {
-      if (pred(std::as_const(at.node()).key(), at.owner())) chosen.add(at.node());
-    }
-    return chosen.take_out();
+    return base::erase_if([&pred](core&, node& seen, const owner& value) -> bool {
+      return pred(std::as_const(seen).key(), value);
+    });
   }
   /// O(n). Shard by shard: what others store meanwhile may stay.
   using base::clear;
@@ -289,38 +279,20 @@ class WeakValueDictionary : private detail::shell<detail::value_node<Key, T>,
   /// O(m), allocates. insert_or_assign of each pair of a range, or each living entry of a dictionary; all or,
   /// if something throws, none.
   template <std::ranges::input_range Range> void update(Range&& range) {
-    detail::check_not_under_lock();
-    detail::transaction<core, node> all(this->container_.require());
-    for (auto&& pair : range) {
-      auto&& [key, value] = pair;
-      stage(all, Key(key), owner(value));
-    }
-    all.commit([this](detail::new_entry<core, node>& each) {
-      return this->put_unreleased(*this->container_.get(), each, detail::on_conflict::assign);
-    });
+    base::update(
+        range,
+        [this](auto& all, auto&& pair) {
+          auto&& [key, value] = pair;
+          stage(all, Key(key), owner(value));
+        },
+        [this](auto& each) {
+          return this->put_unreleased(*this->container_.get(), each, detail::assign<core, node>());
+        });
   }
   void update(std::initializer_list<value_type> pairs) {
     update<const std::initializer_list<value_type>&>(pairs);
   }
-  /// Python's |: a copy of the left one, updated by the right one.
-  template <std::ranges::input_range Range>
-  friend WeakValueDictionary operator|(const WeakValueDictionary& left, const Range& right) {
-    WeakValueDictionary merged(left);
-    merged.update(right);
-    return merged;
-  }
-  template <std::ranges::input_range Range> WeakValueDictionary& operator|=(const Range& right) {
-    if constexpr (std::same_as<Range, WeakValueDictionary>) {
-      if (&right == this) return *this;
-    }
-    update(right);
-    return *this;
-  }
-  /// O(n). The same keys, each with the same object. A glimpse, while others change either side.
-  friend bool operator==(const WeakValueDictionary& a, const WeakValueDictionary& b) {
-    if (&a == &b) return true;
-    return a.is_contained_in(b) && b.is_contained_in(a);
-  }
+  // |, |=, == and the swap function: detail/mapping.hpp.
 
   /// Room for n entries without growing. O(n). Throws: std::bad_alloc.
   using base::reserve;
@@ -343,14 +315,11 @@ class WeakValueDictionary : private detail::shell<detail::value_node<Key, T>,
   auto valuerefs() const noexcept { return detail::view<container, detail::as_ref>(this->container_); }
 
  private:
-  detail::put_result<core, node> store(Key&& key, const owner& value, detail::on_conflict policy) {
+  template <class Keep> bool store(Key&& key, const owner& value, Keep& keep) {
     detail::check_not_under_lock();
-    core& present = this->container_.require();
-    const detail::tracking where = present.require_tracked(value);
+    const detail::tracking where = this->container_.require().require_tracked(value);
     const std::uint32_t hash = this->look_.hash(std::as_const(key));
-    detail::new_entry<core, node> made(present, *present.make_node(hash, std::move(key)));
-    made.bind(value, where);
-    return this->put(present, made, policy);
+    return base::store(value, where, keep, hash, std::move(key));
   }
 
   void stage(detail::transaction<core, node>& all, Key key, const owner& value) {
@@ -373,13 +342,6 @@ class WeakValueDictionary : private detail::shell<detail::value_node<Key, T>,
 
   [[noreturn]] static void throw_empty() {
     throw std::out_of_range("weakref::WeakValueDictionary::popitem: the dictionary is empty");
-  }
-
-  bool is_contained_in(const WeakValueDictionary& other) const {
-    for (const auto& [key, value] : *this) {
-      if (other.get(key) != value) return false;
-    }
-    return true;
   }
 };
 

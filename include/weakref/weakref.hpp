@@ -5,13 +5,18 @@
 // The whole library.
 
 #include <weakref/errors.hpp>
+#include <weakref/finalize.hpp>
 #include <weakref/fwd.hpp>
 #include <weakref/hash.hpp>
 #include <weakref/keyed_ref.hpp>
 #include <weakref/mutex.hpp>
+#include <weakref/proxy.hpp>
 #include <weakref/ref.hpp>
 #include <weakref/referent.hpp>
 #include <weakref/version.hpp>
+#include <weakref/weak_key_dictionary.hpp>
+#include <weakref/weak_method.hpp>
+#include <weakref/weak_set.hpp>
 #include <weakref/weak_value_dictionary.hpp>
 
 #endif

@@ -9,11 +9,10 @@
 // Who frees a node? Its sharers (entry.hpp) drop their shares in any order:
 //
 //   release    somebody took the node out of the table (erase, replace, clear). With an owner in hand no
-//   death
-//              can be under way, so it unlinks the node from the watch list and drops both shares. Without
-//              one, a death has the node or will get it: it drops the table's share only. That death still
-//              needs the core, to lock the shard and find nothing; so the node first gets a count on the core
-//              to carry, which the last to drop gives back.
+//              death can be under way, so it unlinks the node from the watch list and drops both shares.
+//              Without one, a death has the node or will get it: it drops the table's share only. That
+//              death still needs the core, to lock the shard and find nothing; so the node first gets a
+//              count on the core to carry, which the last to drop gives back.
 //   evict      the death takes the node out of the table itself: both shares are its own.
 //   cursors    pin nodes under the shard's lock while they are in the table.
 //
@@ -154,6 +153,18 @@ template <class Node, class Mutex, class Allocator> class core final : public co
     lock.push(node);
   }
 
+  /// Takes back what bind() did, before the node is in the table. `owner` is the one given to bind().
+  void unbind(Node& node, const owner_type& owner) noexcept {
+    const std::uint32_t kind =
+        node.shares.load(std::memory_order_relaxed) & (entry::untracked | entry::visitable);
+    const std::uint32_t count = kind == entry::untracked ? 1 : 2;
+    if (kind != entry::untracked) {
+      list_lock<sync> lock(find_registered<sync>(owner)->list);
+      lock.remove(node);
+    }
+    node.shares.fetch_sub(count * entry::one_share + kind, std::memory_order_relaxed);
+  }
+
   /// Gives up a node that is not (or no longer) in the table. `known` is an owner of the referent, or null if
   /// the caller has none. Runs user code: the key's destructor, and the referent's death if this thread turns
   /// out to be the last owner.
@@ -213,8 +224,7 @@ template <class Node, class Mutex, class Allocator> class core final : public co
     thread.first_container = this;
   }
 
-  // --- whole-container operations, shard by shard
-  // ------------------------------------------------------------
+  // --- whole-container operations, shard by shard ----------------------------------------------------------
 
   /// O(entries).
   void clear() noexcept {

@@ -10,8 +10,7 @@
 //      the outermost such lock. Nothing user-made ever runs inside somebody's lock.
 //   1  (The count is zero: every ref is dead already.)
 //   2  Close the list and detach the watchers, under the list's lock. Nobody can join a dying list: that
-//   needs
-//      an owner.
+//      needs an owner.
 //   3  Evict each entry from its container, through the node it is. One shard's lock at a time, no other
 //   lock,
 //      no hash, no comparison, no allocation, no user code.
@@ -28,14 +27,14 @@
 //
 // Races, and what decides them:
 //
-//   death (2)            | ref's end (a)          | the list's lock: detached first or unlinked first
-//   callback (5)         | its own ref's end (c)  | `running`, under the list's lock; the wait holds no lock
-//   callback (5)         | another ref's end (a)  | that ref is still in `queue`: unlinked under the lock
-//   evict (3)            | erase, replace, clear  | the shard's lock: who finds the entry in the table takes
-//   it out evict (3)            | insert, same key       | evict looks for its own node, never for the key
-//   discard (4)          | cursor                 | shares: the last to drop frees
-//   discard (4)          | a release under way    | as above; the release carries a count on the core
-//   (core.hpp) end of a put-off one | last weak reference    | referent_header::is_second_to_end
+//   death (2)          | ref's end (a)         | the list's lock: detached first or unlinked first
+//   callback (5)       | its own ref's end (c) | `running`, under the list's lock; the wait holds no lock
+//   callback (5)       | another ref's end (a) | that ref is still in `queue`: unlinked under the lock
+//   evict (3)          | erase, replace, clear | the shard's lock: who finds the entry takes it out
+//   evict (3)          | insert, same key      | evict looks for its own node, never for the key
+//   discard (4)        | cursor                | shares: the last to drop frees
+//   discard (4)        | a release under way   | as above; the release carries a count on the core (core.hpp)
+//   end of a put-off 7 | last weak reference   | referent_header::is_second_to_end
 //
 // Order of locks: there is none to observe, since no two locks of the library are ever held together.
 
@@ -93,6 +92,7 @@ struct firing {
   callback_link* running = nullptr;
   const thread_record* thread = nullptr;
   bool awaited = false;
+  bool has_callbacks = false; // had some at first; the dying thread's alone, where `queue` needs the lock
 
   void remove(watcher& gone) noexcept {
     (&gone == queue ? queue : gone.previous->next) = gone.next;
@@ -175,7 +175,7 @@ template <class Sync> void death<Sync>::run(referent_header& header) noexcept {
     each->discard(static_cast<entry&>(*each)); // 4
     each = next;
   }
-  if (in_progress.queue != nullptr) fire(header, in_progress);
+  if (in_progress.has_callbacks) fire(header, in_progress);
   header.operations().finish(header); // 7; may free the header
 }
 
@@ -201,7 +201,8 @@ template <class Sync> watcher* death<Sync>::detach(referent_header& header, firi
   }
   *last_entry = nullptr;
   if (last_callback != nullptr) last_callback->next = nullptr;
-  lock.close(in_progress.queue == nullptr ? nullptr : &in_progress);
+  in_progress.has_callbacks = in_progress.queue != nullptr;
+  lock.close(in_progress.has_callbacks ? &in_progress : nullptr);
   return entries;
 }
 

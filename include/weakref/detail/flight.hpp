@@ -37,26 +37,33 @@ WEAKREF_API void end_wait() noexcept;
 WEAKREF_API void end_flight(wait_point& awaited) noexcept;
 [[noreturn]] WEAKREF_API void throw_recursive_creation();
 
-/// Where the result of a flight arrives. Owner is a std::shared_ptr.
-template <class Owner> struct landing : wait_point {
-  enum : std::uint32_t { in_flight, landed, failed };
+/// Where the result of a flight arrives. Result is a std::shared_ptr or a std::optional.
+template <class Result> struct landing : wait_point {
+  enum : std::uint32_t { in_flight, landed };
   std::atomic<std::uint32_t> state{in_flight};
-  Owner owner; // written before the state says landed
+  Result result; // written before the state says landed
 
-  /// By the creator, with no lock held. An empty owner: the creation failed.
-  template <class Sync> void arrive(const Owner& result) {
-    owner = result;
+  /// By the creator, with no lock held. An empty one: the creation failed. So does, for those who wait, a
+  /// copy that throws: they look again.
+  template <class Sync> void arrive(const Result& from) noexcept {
+    try {
+      if constexpr (requires { result.emplace(*from); }) {
+        if (from) result.emplace(*from);
+      } else {
+        result = from;
+      }
+    } catch (...) {}
     end_flight(*this);
-    // release: pairs with the acquire in wait(); the owner is seen
-    state.store(result == nullptr ? failed : landed, std::memory_order_release);
+    // release: pairs with the acquire in wait(); the result is seen
+    state.store(landed, std::memory_order_release);
     Sync::notify_all(state);
   }
   /// Empty if the creation failed.
-  template <class Sync> Owner wait() {
+  template <class Sync> Result wait() {
     begin_wait(*this);
     while (state.load(std::memory_order_acquire) == in_flight) Sync::wait(state, std::uint32_t{in_flight});
     end_wait();
-    return owner;
+    return result;
   }
 };
 
@@ -65,7 +72,7 @@ struct flight {
   flight* next = nullptr;
   std::uint32_t hash = 0;
   const void* key = nullptr;         // the creator's own
-  std::shared_ptr<void> destination; // landing<Owner>
+  std::shared_ptr<void> destination; // landing<Result>
 };
 
 /// The flights of a shard, usually none or one.

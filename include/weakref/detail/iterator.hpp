@@ -12,33 +12,41 @@
 #include <memory>
 #include <optional>
 #include <ranges>
+#include <type_traits>
 #include <utility>
 
 namespace weakref::inline v0 {
 namespace detail {
 
-struct as_item {
-  template <class Item> const Item& operator()(const Item& item) const noexcept { return item; }
+// What is shown of an entry. `item` is what is made of it; making less than all of it costs less.
+template <class Node> struct as_item {
+  using item = typename Node::item_type;
+  static const item& of(const item& shown) noexcept { return shown; }
 };
-struct as_key {
-  template <class Item> const auto& operator()(const Item& item) const noexcept { return item.key; }
+template <class Node> struct as_key {
+  using item = typename Node::key_item_type;
+  static const auto& of(const item& shown) noexcept { return Node::key_of(shown); }
 };
-struct as_value {
-  template <class Item> const auto& operator()(const Item& item) const noexcept { return item.value; }
+template <class Node> struct as_value {
+  using item = typename Node::item_type;
+  static const auto& of(const item& shown) noexcept { return Node::value_of(shown); }
 };
-struct as_ref {
-  template <class Item> auto operator()(const Item& item) const noexcept { return ref(item.value); }
+template <class Node> struct as_ref {
+  using item = typename Node::ref_item_type;
+  static auto of(const item& shown) noexcept { return ref(Node::owner_of(shown)); }
 };
 
 /// An input iterator; movable, not copyable, since each holds a referent.
-template <class Container, class Projection> class iterator {
+template <class Container, template <class> class Projection> class iterator {
   using cursor_type = typename Container::cursor_type;
-  using item_type = typename Container::node_type::item_type;
+  using node_type = typename Container::node_type;
+  using projection = Projection<node_type>;
+  using item_type = typename projection::item;
 
  public:
   using iterator_concept = std::input_iterator_tag;
   using iterator_category = std::input_iterator_tag;
-  using reference = decltype(Projection()(std::declval<const item_type&>()));
+  using reference = decltype(projection::of(std::declval<const item_type&>()));
   using value_type = std::remove_cvref_t<reference>;
   using pointer = void;
   using difference_type = std::ptrdiff_t;
@@ -46,7 +54,7 @@ template <class Container, class Projection> class iterator {
   iterator() = default;
   explicit iterator(cursor_type at) : cursor_(std::move(at)) { show(); }
   iterator(iterator&&) = default;
-  iterator& operator=(iterator&& other) noexcept {
+  iterator& operator=(iterator&& other) noexcept(std::is_nothrow_move_constructible_v<item_type>) {
     if (this == &other) return *this;
     item_.reset();
     cursor_ = std::move(other.cursor_);
@@ -56,7 +64,7 @@ template <class Container, class Projection> class iterator {
   }
   ~iterator() = default;
 
-  reference operator*() const noexcept { return Projection()(*item_); }
+  reference operator*() const noexcept { return projection::of(*item_); }
   const std::remove_reference_t<reference>*
   operator->() const noexcept requires std::is_reference_v<reference> {
     return std::addressof(**this);
@@ -74,8 +82,11 @@ template <class Container, class Projection> class iterator {
   }
 
  private:
-  void show() noexcept {
-    if (!cursor_.is_at_end()) item_.emplace(cursor_.node().make_item(cursor_.take_owner()));
+  // An entry whose payload can't be shown any more, because it has gone, is passed over.
+  void show() {
+    while (!cursor_.is_at_end() &&
+           !node_type::show(item_, *cursor_.container(), cursor_.node(), cursor_.take_owner()))
+      cursor_.advance();
   }
   // The node stays pinned until the cursor advances, so the key is valid while the object is let go.
   void hide() noexcept { item_.reset(); }
@@ -92,7 +103,7 @@ struct view_base {};
 #endif
 
 /// A lazy range over a container, which must outlive it.
-template <class Container, class Projection> class view : public view_base {
+template <class Container, template <class> class Projection> class view : public view_base {
  public:
   explicit view(const Container& container) noexcept : container_(&container) {}
   [[nodiscard]] iterator<Container, Projection> begin() const {

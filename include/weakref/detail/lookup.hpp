@@ -52,6 +52,13 @@ template <class Key, class Hash, class KeyEqual> class lookup {
       !(is_standard_equal<KeyEqual, Key> && compares_without_user_code<Key> &&
         (!is_direct<K> || compares_without_user_code<std::remove_cvref_t<K>>));
 
+  /// Of storing a node under its own key.
+  static constexpr bool stores_run_user_code = runs_user_code<Key>;
+  template <class Entry> static const Key& key_of(const Entry& made) noexcept {
+    return std::as_const(made.node()).key();
+  }
+  template <class K> static constexpr bool is_null(const K&) noexcept { return false; }
+
   /// Calls f with the key, or with a Key made from it where only a Key will do.
   template <class K, class F> decltype(auto) with(K&& key, F&& f) const {
     if constexpr (is_direct<K>) {

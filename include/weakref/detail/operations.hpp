@@ -58,50 +58,6 @@ template <class Core, class Node> class swept_entries {
 
 inline constexpr std::uint32_t slots_per_operation = 2;
 
-/// An owner of the referent of the matching entry; empty if there is none alive.
-template <bool user_code, class Node, class Core, class Match>
-typename Core::owner_type find_owner(Core& container, std::uint32_t hash, Match&& match) {
-  typename Core::owner_type owner;
-  swept_entries<Core, Node> swept(container);
-  typename Core::template access<user_code> shard(container, hash);
-  if (Node* const found = shard.find(hash, match)) {
-    owner = lock_owner<typename Core::sync>(found->weak());
-  } else if (container.accepts_untracked()) {
-    swept.sweep(shard, slots_per_operation);
-  }
-  return owner;
-}
-
-template <bool user_code, class Node, class Core, class Match>
-bool is_present(Core& container, std::uint32_t hash, Match&& match) {
-  swept_entries<Core, Node> swept(container);
-  typename Core::template access<user_code> shard(container, hash);
-  Node* const found = shard.find(hash, match);
-  if (found != nullptr) return !is_expired<typename Core::sync>(found->weak());
-  if (container.accepts_untracked()) swept.sweep(shard, slots_per_operation);
-  return false;
-}
-
-/// Calls f(Node&, referent&) under the lock, if the matching entry's referent is alive.
-template <class Node, class Core, class Match, class F>
-bool visit_entry(Core& container, std::uint32_t hash, Match&& match, F&& f) {
-  typename Core::owner_type owner;
-  typename Core::template access<true> shard(container, hash);
-  Node* const found = shard.find(hash, match);
-  if (found == nullptr) return false;
-  if (found->is(entry::visitable)) {
-    // Its death must evict it, and so needs the lock that is held here, before its destructor runs: alive
-    // now, it is whole until the unlock, and the count need not be touched.
-    if (is_expired<typename Core::sync>(found->weak())) return false;
-    f(*found, *address_of(found->weak()));
-    return true;
-  }
-  owner = lock_owner<typename Core::sync>(found->weak());
-  if (owner == nullptr) return false;
-  f(*found, *owner);
-  return true;
-}
-
 /// A node on its way into a table: bound to a referent by whoever made it. Released again if it is not
 /// stored.
 template <class Core, class Node> class new_entry {
@@ -125,6 +81,11 @@ template <class Core, class Node> class new_entry {
     owner_ = std::move(owner);
     container_.bind(*node_, owner_, where);
   }
+  /// Binds the node to another referent instead.
+  void rebind(typename Core::owner_type owner, const tracking& where) noexcept {
+    container_.unbind(*node_, owner_);
+    bind(std::move(owner), where);
+  }
   Node& node() const noexcept { return *node_; }
   const typename Core::owner_type& owner() const noexcept { return owner_; }
   void stored() noexcept { node_ = nullptr; }
@@ -135,11 +96,92 @@ template <class Core, class Node> class new_entry {
   typename Core::owner_type owner_;
 };
 
-enum class on_conflict { keep, assign };
+// What a store, or a look-up, wants of an entry that it finds: a functor that is called under the lock, says
+// whether the entry may be replaced, and takes along in `existing` what is to be known of one that stays. A
+// dead entry is always replaced. `inserts` says whether the node may go where there is no entry,
+// `runs_user_code` whether the functor does.
 
-template <class Core, class Node> struct put_result {
-  typename Core::owner_type existing; // the living entry that was kept
-  bool is_new = false;                // no living entry had this key
+/// Keeps a living entry, and its referent's owner.
+template <class Core, class Node> struct keep_owner {
+  static constexpr bool inserts = true;
+  static constexpr bool runs_user_code = false;
+  typename Core::owner_type existing;
+
+  bool operator()(Node& found) {
+    existing = lock_owner<typename Core::sync>(found.weak());
+    return existing == nullptr;
+  }
+  static typename Core::owner_type of(const new_entry<Core, Node>& made) { return made.owner(); }
+};
+
+/// Replaces whatever is there.
+template <class Core, class Node> struct assign {
+  static constexpr bool inserts = true;
+  static constexpr bool runs_user_code = false;
+  bool was_alive = false;
+
+  bool operator()(Node& found) {
+    was_alive = !is_expired<typename Core::sync>(found.weak());
+    return true;
+  }
+};
+
+/// Shows the matching entry, if there is one, to `keep`.
+template <bool user_code, class Node, class Core, class Match, class Keep>
+void find(Core& container, std::uint32_t hash, Match&& match, Keep& keep) {
+  swept_entries<Core, Node> swept(container);
+  typename Core::template access<user_code> shard(container, hash);
+  if (Node* const found = shard.find(hash, match)) {
+    keep(*found);
+  } else if (container.accepts_untracked()) {
+    swept.sweep(shard, slots_per_operation);
+  }
+}
+
+/// An owner of the referent of the matching entry; empty if there is none alive.
+template <bool user_code, class Node, class Core, class Match>
+typename Core::owner_type find_owner(Core& container, std::uint32_t hash, Match&& match) {
+  keep_owner<Core, Node> keep;
+  find<user_code, Node>(container, hash, match, keep);
+  return std::move(keep.existing);
+}
+
+template <bool user_code, class Node, class Core, class Match>
+bool is_present(Core& container, std::uint32_t hash, Match&& match) {
+  swept_entries<Core, Node> swept(container);
+  typename Core::template access<user_code> shard(container, hash);
+  Node* const found = shard.find(hash, match);
+  if (found != nullptr) return !is_expired<typename Core::sync>(found->weak());
+  if (container.accepts_untracked()) swept.sweep(shard, slots_per_operation);
+  return false;
+}
+
+/// Calls f(Node&, referent&) under the lock, if the matching entry's referent is alive.
+template <class Node, class Core, class Match, class F>
+bool visit_entry(Core& container, std::uint32_t hash, Match&& match, F&& f) {
+  typename Core::owner_type owner;
+  swept_entries<Core, Node> swept(container);
+  typename Core::template access<true> shard(container, hash);
+  Node* const found = shard.find(hash, match);
+  if (found == nullptr) {
+    if (container.accepts_untracked()) swept.sweep(shard, slots_per_operation);
+    return false;
+  }
+  if (found->is(entry::visitable)) {
+    // Its death must evict it, and so needs the lock that is held here, before its destructor runs: alive
+    // now, it is whole until the unlock, and the count need not be touched.
+    if (is_expired<typename Core::sync>(found->weak())) return false;
+    f(*found, *address_of(found->weak()));
+    return true;
+  }
+  owner = lock_owner<typename Core::sync>(found->weak());
+  if (owner == nullptr) return false;
+  f(*found, *owner);
+  return true;
+}
+
+template <class Node> struct put_result {
+  bool is_stored = false;
   Node* replaced = nullptr;           // for the caller to release
   std::uint32_t missing_capacity = 0; // nothing happened: the table must grow to this first
 };
@@ -160,55 +202,46 @@ std::uint32_t make_room(Access& shard, Swept& swept, bool may_hold_dead, Slots& 
 }
 
 /// One attempt at put().
-template <bool user_code, class Node, class Core, class Match, class Slots>
-put_result<Core, Node> try_put(Core& container, new_entry<Core, Node>& added, on_conflict policy,
-                               Match&& match, flight* ending, Slots& room) {
-  using sync = typename Core::sync;
-  put_result<Core, Node> result;
+template <bool user_code, class Node, class Core, class Match, class Keep, class Slots>
+put_result<Node> try_put(Core& container, new_entry<Core, Node>& added, Keep& keep, Match&& match,
+                         flight* ending, Slots& room) {
+  put_result<Node> result;
   swept_entries<Core, Node> swept(container);
   typename Core::template access<user_code> shard(container, added.node().hash);
   if (container.accepts_untracked()) swept.sweep(shard, slots_per_operation);
 
   const std::uint32_t index = shard.find_index(added.node().hash, match);
   if (index == Core::none) {
+    if (!keep.inserts) return result;
     result.missing_capacity = make_room(shard, swept, container.accepts_untracked(), room);
     if (result.missing_capacity != 0) return result;
     shard->entries.insert(added.node());
     shard->count_entries();
-    added.stored();
-    result.is_new = true;
-  } else {
+    result.is_stored = true;
+  } else if (Node& found = shard.at(index); keep(found)) {
     // A dead entry of this key gives up its slot here, so the table never holds two; its own death, or
     // release(), does the rest.
-    Node& found = shard.at(index);
-    if (policy == on_conflict::keep) {
-      result.existing = lock_owner<sync>(found.weak());
-      result.is_new = result.existing == nullptr;
-    } else {
-      result.is_new = is_expired<sync>(found.weak());
-    }
-    if (result.existing == nullptr) {
-      shard->entries.replace(index, added.node());
-      added.stored();
-      result.replaced = &found;
-    }
+    shard->entries.replace(index, added.node());
+    result.is_stored = true;
+    result.replaced = &found;
   }
+  if (result.is_stored) added.stored();
   if (ending != nullptr) shard->flights.remove(*ending);
   return result;
 }
 
-/// Puts a bound node into the table, keeping or replacing a living entry of the same key. A flight that ends
-/// with it leaves the shard in the same moment. The caller releases what was replaced.
+/// Puts a bound node into the table; `keep` decides about an entry of the same key. A flight that ends with
+/// it leaves the shard in the same moment. The caller releases what was replaced.
 ///
-/// Throws: std::bad_alloc, what `match` throws; then nothing is stored, and the flight goes on.
-template <bool user_code, class Node, class Core, class Match>
-put_result<Core, Node> put_unreleased(Core& container, new_entry<Core, Node>& added, on_conflict policy,
-                                      Match&& match, flight* ending = nullptr) {
+/// Throws: std::bad_alloc, what `match` and `keep` throw; then nothing is stored, and the flight goes on.
+template <bool user_code, class Node, class Core, class Match, class Keep>
+put_result<Node> put_unreleased(Core& container, new_entry<Core, Node>& added, Keep& keep, Match&& match,
+                                flight* ending = nullptr) {
   using slots_type = typename Core::slots_type;
   const typename slots_type::allocator_type allocator(container.allocator());
   slots_type room(allocator);
   for (;;) {
-    auto result = try_put<user_code, Node>(container, added, policy, match, ending, room);
+    auto result = try_put<user_code, Node>(container, added, keep, match, ending, room);
     if (result.missing_capacity == 0) return result;
     // Room is made with no lock held; then everything is looked at again.
     if (container.all_shards().should_split(result.missing_capacity)) {
@@ -219,19 +252,34 @@ put_result<Core, Node> put_unreleased(Core& container, new_entry<Core, Node>& ad
   }
 }
 
-/// The same, and releases what was replaced.
-template <bool user_code, class Node, class Core, class Match>
-put_result<Core, Node> put(Core& container, new_entry<Core, Node>& added, on_conflict policy, Match&& match,
-                           flight* ending = nullptr) {
-  auto result = put_unreleased<user_code, Node>(container, added, policy, match, ending);
+/// The same, and releases what was replaced. True if the node was stored.
+template <bool user_code, class Node, class Core, class Match, class Keep>
+bool put(Core& container, new_entry<Core, Node>& added, Keep& keep, Match&& match, flight* ending = nullptr) {
+  const auto result = put_unreleased<user_code, Node>(container, added, keep, match, ending);
   if (result.replaced != nullptr) container.release(*result.replaced);
-  return result;
+  return result.is_stored;
 }
 
+/// A node that was taken out of the table by who holds an owner of its referent.
+template <class Node, class Core> struct released_at_exit {
+  Core& container;
+  Node& node;
+  const typename Core::owner_type& owner;
+  ~released_at_exit() { container.release(node, &owner); }
+};
+
+/// What else is wanted of an entry that is taken out: nothing.
+struct leave_rest {
+  static constexpr bool runs_user_code = false;
+  template <class Node> void under_lock(Node&) const noexcept {}
+  template <class Node> void outside(Node&) const noexcept {}
+};
+
 /// Takes the matching living entry out and returns its referent's owner; empty if there is none. An entry
-/// whose referent is dying is left to its death.
-template <bool user_code, class Node, class Core, class Match>
-typename Core::owner_type take(Core& container, std::uint32_t hash, Match&& match) {
+/// whose referent is dying is left to its death. `rest` is shown the entry before it goes, under the lock,
+/// and once nobody else can reach it.
+template <bool user_code, class Node, class Core, class Match, class Rest = leave_rest>
+typename Core::owner_type take(Core& container, std::uint32_t hash, Match&& match, Rest&& rest = {}) {
   typename Core::owner_type owner;
   Node* taken = nullptr;
   {
@@ -241,6 +289,7 @@ typename Core::owner_type take(Core& container, std::uint32_t hash, Match&& matc
     if (index != Core::none) {
       owner = lock_owner<typename Core::sync>(shard.at(index).weak());
       if (owner != nullptr) {
+        rest.under_lock(shard.at(index));
         taken = &shard.at(index);
         shard.take_out(index);
       }
@@ -248,7 +297,10 @@ typename Core::owner_type take(Core& container, std::uint32_t hash, Match&& matc
       swept.sweep(shard, slots_per_operation);
     }
   }
-  if (taken != nullptr) container.release(*taken, &owner);
+  if (taken != nullptr) {
+    const released_at_exit<Node, Core> gone{container, *taken, owner};
+    rest.outside(*taken);
+  }
   return owner;
 }
 

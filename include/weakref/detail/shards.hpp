@@ -11,8 +11,7 @@
 //   1  Count, under the first shard's lock, how many entries each new shard will get.
 //   2  Without lock, make the new shards with room for so many and some more.
 //   3  Under the lock again: if all still fits, move entries and flights, mark the first shard retired,
-//   publish
-//      the array, unlock. If not (others stored meanwhile), back to 1.
+//      publish the array, unlock. If not (others stored meanwhile), back to 1.
 //
 // Whoever locks the first shard and finds it retired lets go and chooses again; the retired mark is read and
 // written under that lock. A shard once chosen from the array is final.

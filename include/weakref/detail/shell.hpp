@@ -6,6 +6,7 @@
 // copied and moved as a whole. The public classes derive privately from it and name things.
 
 #include <weakref/detail/container.hpp>
+#include <weakref/detail/transaction.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -26,7 +27,11 @@ template <class Node, class Look, class Mutex, class Allocator> class shell {
   using core = typename container::core_type;
   using allocator_traits = std::allocator_traits<Allocator>;
   using payload_type = typename Node::payload_type;
-  using popped_pair = std::pair<payload_type, typename core::owner_type>;
+  struct popped_entry {
+    payload_type payload;
+    typename core::owner_type owner;
+    std::uint32_t hash;
+  };
 
   shell() noexcept(noexcept(container()) && std::is_nothrow_default_constructible_v<Look>) = default;
   shell(const options& chosen, const Allocator& allocator) : container_(chosen, allocator) {}
@@ -37,7 +42,7 @@ template <class Node, class Look, class Mutex, class Allocator> class shell {
       : container_(other.container_.chosen_options(), allocator), look_(other.look_) {
     for (auto at = other.container_.first(); !at.is_at_end(); at.advance()) {
       if (auto payload = Node::copy_payload(*at.container(), at.node()))
-        store_anew(std::move(*payload), at.owner());
+        store_anew(at.node().hash, std::move(*payload), at.owner());
     }
   }
   shell(shell&& other) noexcept : container_(std::move(other.container_)), look_(other.look_) {}
@@ -57,8 +62,9 @@ template <class Node, class Look, class Mutex, class Allocator> class shell {
     } else if constexpr (!allocator_moves<Allocator>) {
       shell moved(other.container_.chosen_options(), get_allocator());
       moved.look_ = other.look_;
-      std::optional<popped_pair> popped;
-      while (other.take_any(popped)) moved.store_anew(std::move(popped->first), popped->second);
+      std::optional<popped_entry> popped;
+      while (other.take_any(popped))
+        moved.store_anew(popped->hash, std::move(popped->payload), popped->owner);
       exchange(moved, false);
     }
     return *this;
@@ -73,43 +79,100 @@ template <class Node, class Look, class Mutex, class Allocator> class shell {
   void clear() { container_.clear(); }
   void reserve(std::size_t n) { container_.reserve(n); }
 
-  /// f(core, hash, match) for k; an empty result while nothing was ever stored.
+  /// f(core, hash, match) for k; an empty result for a null one, and while nothing was ever stored.
   template <class Result, class K, class F> Result with_entry(const K& k, F&& f) const {
     check_not_under_lock();
     core* const present = container_.get();
-    if (present == nullptr) return Result();
+    if (present == nullptr || Look::is_null(k)) return Result();
     return look_.with(
         k, [&](const auto& key) -> Result { return f(*present, look_.hash(key), look_.matcher(key)); });
   }
 
-  /// Puts a bound node into the table, under its own key.
-  put_result<core, Node> put(core& present, new_entry<core, Node>& made, on_conflict policy) {
-    constexpr bool user_code = Look::template runs_user_code<typename Node::key_type>;
-    return detail::put<user_code, Node>(present, made, policy,
-                                        look_.matcher(std::as_const(made.node()).key()));
+  // What all containers are asked for; the public classes say for which K.
+
+  template <class K> typename core::owner_type find(const K& k) const {
+    return with_entry<typename core::owner_type>(k, [](core& present, std::uint32_t hash, const auto& match) {
+      return find_owner<Look::template runs_user_code<K>, Node>(present, hash, match);
+    });
+  }
+  template <class K> bool contains(const K& k) const {
+    return with_entry<bool>(k, [](core& present, std::uint32_t hash, const auto& match) {
+      return is_present<Look::template runs_user_code<K>, Node>(present, hash, match);
+    });
+  }
+  /// f(Node&, referent&), under the lock.
+  template <class K, class F> bool visit(const K& k, F&& f) const {
+    return with_entry<bool>(k, [&f](core& present, std::uint32_t hash, const auto& match) {
+      return visit_entry<Node>(present, hash, match, f);
+    });
+  }
+  template <class K, class Rest = leave_rest>
+  typename core::owner_type take(const K& k, Rest&& rest = {}) const {
+    return with_entry<typename core::owner_type>(
+        k, [&rest](core& present, std::uint32_t hash, const auto& match) {
+          constexpr bool user_code =
+              Look::template runs_user_code<K> || std::remove_reference_t<Rest>::runs_user_code;
+          return detail::take<user_code, Node>(present, hash, match, rest);
+        });
   }
 
-  put_result<core, Node> put_unreleased(core& present, new_entry<core, Node>& made, on_conflict policy) {
-    constexpr bool user_code = Look::template runs_user_code<typename Node::key_type>;
-    return detail::put_unreleased<user_code, Node>(present, made, policy,
-                                                   look_.matcher(std::as_const(made.node()).key()));
+  /// Makes a node from `args`, binds and stores it. True if it was stored.
+  template <class Keep, class... Args>
+  bool store(const typename core::owner_type& owner, const tracking& where, Keep&& keep, std::uint32_t hash,
+             Args&&... args) {
+    core& present = container_.require();
+    new_entry<core, Node> made(present, *present.make_node(hash, std::forward<Args>(args)...));
+    made.bind(owner, where);
+    return put(present, made, keep);
+  }
+  /// Puts a bound node into the table, under its own key. True if it was stored.
+  template <class Keep> bool put(core& present, new_entry<core, Node>& made, Keep&& keep) {
+    constexpr bool user_code = Look::stores_run_user_code || std::remove_reference_t<Keep>::runs_user_code;
+    return detail::put<user_code, Node>(present, made, keep, look_.matcher(Look::key_of(made)));
+  }
+  template <class Keep>
+  put_result<Node> put_unreleased(core& present, new_entry<core, Node>& made, Keep&& keep) {
+    constexpr bool user_code = Look::stores_run_user_code || std::remove_reference_t<Keep>::runs_user_code;
+    return detail::put_unreleased<user_code, Node>(present, made, keep, look_.matcher(Look::key_of(made)));
   }
 
-  /// Takes some living entry out and fills `popped` with its payload and its referent's owner. False if there
-  /// is none. What can throw comes first: if copying the payload does, nothing has changed. A move-only one
-  /// is moved.
-  bool take_any(std::optional<popped_pair>& popped) {
+  /// Stores all of a range or, if something throws, nothing. `stage(all, element)` makes a node and adds it,
+  /// `put_one(new_entry)` stores it.
+  template <class Range, class Stage, class PutOne>
+  void update(Range&& range, Stage&& stage, PutOne&& put_one) {
+    check_not_under_lock();
+    transaction<core, Node> all(container_.require());
+    for (auto&& element : range) stage(all, element);
+    all.commit(put_one);
+  }
+
+  /// Takes out the living entries for which pred(Node&, const owner&) holds, and counts them. No lock is held
+  /// during pred; nothing is taken out before it has seen all.
+  template <class Predicate> std::size_t erase_if(Predicate&& pred) {
+    auto at = container_.first();
+    if (at.is_at_end()) return 0;
+    selection<core, Node> chosen(*at.container());
+    for (; !at.is_at_end(); at.advance()) {
+      if (pred(*at.container(), at.node(), at.owner())) chosen.add(at.node());
+    }
+    return chosen.take_out();
+  }
+
+  /// Takes some living entry out and fills `popped`. False if there is none. What can throw comes first: if
+  /// copying the payload does, nothing has changed. A move-only one is moved.
+  bool take_any(std::optional<popped_entry>& popped) {
     check_not_under_lock();
     core* const present = container_.get();
     if (present == nullptr) return false;
     for (pinned_entry<Node, core> found(*present); pin_living(*present, found);) {
+      const std::uint32_t hash = found.node().hash;
       if constexpr (std::copy_constructible<payload_type>) {
         auto payload = Node::copy_payload(*present, found.node());
         if (!payload.has_value()) continue;
-        popped.emplace(std::move(*payload), found.owner);
+        popped.emplace(popped_entry{std::move(*payload), found.owner, hash});
         if (take_entry(*present, found.node(), found.owner)) return true;
       } else if (take_entry(*present, found.node(), found.owner)) {
-        popped.emplace(Node::take_payload(found.node()), found.owner);
+        popped.emplace(popped_entry{Node::take_payload(found.node()), found.owner, hash});
         return true;
       }
     }
@@ -121,13 +184,9 @@ template <class Node, class Look, class Mutex, class Allocator> class shell {
   [[no_unique_address]] Look look_;
 
  private:
-  void store_anew(typename Node::payload_type&& payload, const typename core::owner_type& owner) {
-    core& present = container_.require();
-    const tracking where = present.require_tracked(owner);
-    const std::uint32_t hash = look_.hash(Node::hashed(payload, owner));
-    new_entry<core, Node> made(present, *present.make_node(hash, std::move(payload)));
-    made.bind(owner, where);
-    put(present, made, on_conflict::assign);
+  void store_anew(std::uint32_t hash, payload_type&& payload, const typename core::owner_type& owner) {
+    const tracking where = container_.require().require_tracked(owner);
+    store(owner, where, assign<core, Node>(), hash, std::move(payload));
   }
   void exchange(shell& other, bool with_allocators) noexcept {
     container_.swap(other.container_);

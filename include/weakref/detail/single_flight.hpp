@@ -4,16 +4,17 @@
 
 // get_or_create. The data structures, and who may touch them when, stand in flight.hpp.
 //
-//   1  Lock the shard. A living entry: return it. A flight of this key: go to 4. Neither, and the new entry's
-//      memory and key are there already: hang up a flight of our own, go to 3.
+//   1  Lock the shard. A living entry: return it. A flight of this key: go to 4. Neither, and what a new
+//      entry needs in advance is there already: hang up a flight of our own, go to 3.
 //   2  Unlock, allocate the memory and make the key; back to 1.
-//   3  Unlock. Run the factory, no lock held. Then put the entry into the table and take the flight down in
-//   one
-//      locked step: there is no moment at which a caller finds neither. What others stored meanwhile wins.
-//      Give the waiters the result. If the factory failed: take the flight down, tell the waiters.
-//   4  Unlock, wait for the flight's landing (refused if that would close a cycle of threads). Its object is
-//   the
-//      result. If the creation failed: back to 1, where one of the waiters becomes the creator.
+//   3  Unlock. Run the factory, no lock held. Then, in one locked step, put the entry into the table and
+//      take the flight down: there is no moment at which a caller finds neither. What others stored
+//      meanwhile wins. Give the waiters the result. If the factory failed: take the flight down, tell the
+//      waiters.
+//   4  Unlock, wait for the flight's landing (refused if that would close a cycle of threads). It brings
+//      the result. If the creation failed: back to 1, where one of the waiters becomes the creator.
+//
+// The result is what the container hands out: an owner, or for a dictionary with weak keys the mapped value.
 
 #include <weakref/detail/operations.hpp>
 
@@ -25,10 +26,9 @@ namespace weakref::inline v0 {
 namespace detail {
 
 /// A flight in its shard's list. However it ends, it is taken down and its waiters are told.
-template <class Core> class departure {
+template <class Core, class Result> class departure {
  public:
-  using owner_type = typename Core::owner_type;
-  using landing_type = landing<owner_type>;
+  using landing_type = landing<Result>;
 
   /// Throws: std::bad_alloc.
   departure(Core& container, std::uint32_t hash, const void* key)
@@ -56,13 +56,13 @@ template <class Core> class departure {
   }
   flight* get() noexcept { return &flight_; }
   /// The flight has been taken down with this result.
-  void landed(const owner_type& result) noexcept {
+  void landed(const Result& result) noexcept {
     is_flying_ = false;
     tell(result);
   }
 
  private:
-  void tell(const owner_type& result) noexcept {
+  void tell(const Result& result) noexcept {
     // Who joined did so under the lock under which the flight was taken down: nobody can join any more. Two
     // counts are ours.
     if (landing_.use_count() > 2) landing_->template arrive<typename Core::sync>(result);
@@ -74,63 +74,61 @@ template <class Core> class departure {
   bool is_flying_ = false;
 };
 
-/// What step 1 found: a living entry, a flight to wait for, or nothing.
-template <class Core> struct boarding {
-  typename Core::owner_type existing;
-  std::shared_ptr<landing<typename Core::owner_type>> joined;
-};
+/// What step 1 found: a flight to wait for, or none; a living entry was shown to `keep`.
+template <class Result> using boarding = std::shared_ptr<landing<Result>>;
 
 /// Step 1.
-template <bool user_code, class Node, class Core, class Match, class MatchFlight>
-boarding<Core> board(Core& container, std::uint32_t hash, Match&& match, MatchFlight&& match_flight,
-                     departure<Core>* own) {
-  boarding<Core> found;
+template <bool user_code, class Node, class Core, class Match, class MatchFlight, class Keep, class Result>
+boarding<Result> board(Core& container, std::uint32_t hash, Match&& match, MatchFlight&& match_flight,
+                       Keep& keep, departure<Core, Result>* own) {
+  boarding<Result> joined;
   swept_entries<Core, Node> swept(container);
   typename Core::template access<user_code> shard(container, hash);
-  if (Node* const entry = shard.find(hash, match)) {
-    found.existing = lock_owner<typename Core::sync>(entry->weak());
-    if (found.existing != nullptr) return found;
+  if (Node* const found = shard.find(hash, match)) {
+    if (!keep(*found)) return joined;
   } else if (container.accepts_untracked()) {
     swept.sweep(shard, slots_per_operation);
   }
   if (const flight* const other = shard->flights.find(hash, match_flight)) {
-    found.joined = std::static_pointer_cast<landing<typename Core::owner_type>>(other->destination);
+    joined = std::static_pointer_cast<landing<Result>>(other->destination);
   } else if (own != nullptr) {
     own->take_off(shard);
   }
-  return found;
+  return joined;
 }
 
+/// `Keep` takes the result from a living entry (operations.hpp), Keep::of(new_entry) from the new one.
 /// `Creation` makes the new entry: Creation(container, hash, key, factory) allocates and takes the key; key()
 /// is that key; create() runs the factory and gives a new_entry with an owner, or without one if the factory
 /// returned null. `look.matcher(key)` and `look.flight_matcher(key)` say whether a node, or a flight, has
 /// that key.
-template <bool user_code, class Creation, class Node, class Core, class Key, class Look, class Factory>
-typename Core::owner_type get_or_create(Core& container, std::uint32_t hash, Key&& key, const Look& look,
-                                        Factory& factory) {
-  using owner_type = typename Core::owner_type;
+template <bool user_code, class Creation, class Keep, class Node, class Core, class Key, class Look,
+          class Factory>
+auto get_or_create(Core& container, std::uint32_t hash, Key&& key, const Look& look, Factory& factory) {
+  using result_type = decltype(Keep::existing);
 
-  // Steps 1 and 4, until there is an object, or nobody who makes it.
-  const auto find_or_wait = [&](const auto& wanted, departure<Core>* own) -> owner_type {
+  // Steps 1 and 4, until there is a result, or nobody who makes it.
+  const auto find_or_wait = [&](const auto& wanted, departure<Core, result_type>* own) -> result_type {
     for (;;) {
-      auto found =
-          board<user_code, Node>(container, hash, look.matcher(wanted), look.flight_matcher(wanted), own);
-      if (found.existing != nullptr || found.joined == nullptr) return std::move(found.existing);
-      if (owner_type result = found.joined->template wait<typename Core::sync>()) return result; // 4
+      Keep keep;
+      const boarding<result_type> joined = board<user_code, Node>(container, hash, look.matcher(wanted),
+                                                                  look.flight_matcher(wanted), keep, own);
+      if (joined == nullptr) return std::move(keep.existing);
+      if (result_type result = joined->template wait<typename Core::sync>()) return result; // 4
     }
   };
 
-  if (owner_type existing = find_or_wait(key, nullptr)) return existing; // a hit allocates nothing
-  Creation creation(container, hash, std::forward<Key>(key), factory);   // 2
-  departure<Core> own(container, hash, std::addressof(creation.key()));
-  if (owner_type existing = find_or_wait(creation.key(), &own)) return existing;
+  if (result_type existing = find_or_wait(key, nullptr)) return existing; // a hit allocates nothing
+  Creation creation(container, hash, std::forward<Key>(key), factory);    // 2
+  departure<Core, result_type> own(container, hash, std::addressof(creation.key()));
+  if (result_type existing = find_or_wait(creation.key(), &own)) return existing;
 
   new_entry<Core, Node>& made = creation.create(); // 3
-  if (made.owner() == nullptr) return nullptr;
-  owner_type result = made.owner();
-  const auto stored =
-      put<user_code, Node>(container, made, on_conflict::keep, look.matcher(creation.key()), own.get());
-  if (stored.existing != nullptr) result = stored.existing;
+  if (made.owner() == nullptr) return result_type();
+  result_type result = Keep::of(made);
+  Keep keep;
+  if (!put<user_code, Node>(container, made, keep, look.matcher(creation.key()), own.get()))
+    result = std::move(keep.existing);
   own.landed(result);
   return result;
 }

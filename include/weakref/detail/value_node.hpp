@@ -33,14 +33,25 @@ template <class Key, class T> struct value_node : KeyedRef<Key, T>, entry {
       : KeyedRef<Key, T>(std::shared_ptr<T>(), Key(std::forward<K>(k))), entry(container, hash_value, kind) {}
 
   std::weak_ptr<T>& weak() noexcept { return ref_access::weak(*this); }
-  item_type make_item(std::shared_ptr<T>&& owner) const noexcept { return {this->key(), std::move(owner)}; }
+
+  // What iteration shows.
+  using key_item_type = item_type;
+  using ref_item_type = item_type;
+  template <class Core>
+  static bool show(std::optional<item_type>& shown, Core&, const value_node& from,
+                   std::shared_ptr<T>&& owner) {
+    shown.emplace(item_type{from.key(), std::move(owner)});
+    return true;
+  }
+  static const Key& key_of(const item_type& item) noexcept { return item.key; }
+  static const std::shared_ptr<T>& value_of(const item_type& item) noexcept { return item.value; }
+  static const std::shared_ptr<T>& owner_of(const item_type& item) noexcept { return item.value; }
 
   /// A key never changes while it is stored: no lock. Always there (a mapped value might not be).
   template <class Core> static std::optional<Key> copy_payload(Core&, const value_node& from) {
     return from.key();
   }
   static Key take_payload(value_node& from) { return std::move(from.mutable_key()); }
-  static const Key& hashed(const Key& payload, const std::shared_ptr<T>&) noexcept { return payload; }
 };
 
 } // namespace detail

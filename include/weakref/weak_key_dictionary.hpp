@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef WEAKREF_WEAK_KEY_DICTIONARY_HPP
+#define WEAKREF_WEAK_KEY_DICTIONARY_HPP
+
+// A side table: data attached to objects that one does not own. When the last owner of an object lets go, its
+// entry is gone at once, and the value with it. Python's WeakKeyDictionary, for many threads.
+//
+//   weakref::WeakKeyDictionary<Widget, Layout> layouts;
+//   layouts.insert_or_assign(widget, Layout(…));        // an owner, to store
+//   layouts.visit(this, [](Layout& layout) { … });      // a pointer or a reference, to look up
+//
+// Keys are compared by identity: the same object, whatever its value, and never an object that lies at a dead
+// one's address. With a Hash and a KeyEqual on T they are compared by value; then the first of equal keys
+// stays the key when a value is replaced, as in Python, and the entry lives as long as that object. A dead key
+// is never hashed or compared.
+//
+// Use something else where the value keeps its key alive (it owns it: the entry would never go), or where the
+// key is data and the object the value (WeakValueDictionary).
+//
+// Values belong to the container: get, at and iteration copy them, visit changes one in its place. To share
+// one, or to use the container again while looking at it, map to a shared_ptr. They are destroyed with no lock
+// held, and may own, kill or store anything, in this container too.
+//
+// Threads, locks and errors are those of WeakValueDictionary (its header tells), with one addition: a value is
+// copied under its shard's lock, because it may change meanwhile. While that runs, members that lock, of any
+// container, throw std::logic_error; a value that can be copied as bytes is exempt.
+//
+// Everywhere: `k` is an owner, a T or a pointer to T, const or of a derived class too; by value also what the
+// transparent Hash and KeyEqual take. A null one finds nothing. Operations are O(1), lock one shard, and leave
+// the container as it was if they throw, unless said otherwise.
+
+#include <weakref/detail/iterator.hpp>
+#include <weakref/detail/key_node.hpp>
+#include <weakref/detail/mapping.hpp>
+#include <weakref/detail/referent_lookup.hpp>
+#include <weakref/detail/shell.hpp>
+#include <weakref/errors.hpp>
+#include <weakref/fwd.hpp>
+#include <weakref/hash.hpp>
+#include <weakref/mutex.hpp>
+#include <weakref/referent.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <initializer_list>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <ranges>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+
+namespace weakref::inline v0 {
+
+template <class T, class Value, class Hash, class KeyEqual, class Allocator, class Mutex>
+class WeakKeyDictionary
+    : private detail::shell<detail::key_node<T, Value>, detail::referent_lookup<T, Hash, KeyEqual, Mutex>,
+                            Mutex, Allocator>,
+      public detail::mapping<WeakKeyDictionary<T, Value, Hash, KeyEqual, Allocator, Mutex>> {
+  using base = detail::shell<detail::key_node<T, Value>, detail::referent_lookup<T, Hash, KeyEqual, Mutex>,
+                             Mutex, Allocator>;
+  using typename base::container;
+  using typename base::core;
+  using typename base::look;
+  using typename base::node;
+
+ public:
+  using key_type = T;
+  using mapped_type = Value;
+  using owner = std::shared_ptr<T>;
+  using value_type = std::pair<owner, Value>;
+  using size_type = std::size_t;
+  using difference_type = std::ptrdiff_t;
+  using hasher = Hash;
+  using key_equal = KeyEqual;
+  using allocator_type = Allocator;
+  using mutex_type = Mutex;
+  using item = detail::key_item<T, Value>;
+  using iterator = detail::iterator<container, detail::as_item>;
+  using const_iterator = iterator;
+
+  // --- made, copied, moved -------------------------------------------------------------------------------
+
+  /// Empty. Allocates nothing.
+  WeakKeyDictionary() noexcept = default;
+  /// The allocator makes nodes and tables. It is used from any thread that drops an owner, and must outlive
+  /// the container and the evictions in hand.
+  explicit WeakKeyDictionary(const options& chosen, const Allocator& allocator = Allocator())
+      : base(chosen, allocator) {}
+  explicit WeakKeyDictionary(const Allocator& allocator) : base(options(), allocator) {}
+  /// O(n). Of pairs with equal keys the first key stays, with the last value.
+  template <std::input_iterator Iterator, std::sentinel_for<Iterator> Sentinel>
+  WeakKeyDictionary(Iterator first, Sentinel last, const options& chosen = {},
+                    const Allocator& allocator = Allocator())
+      : base(chosen, allocator) {
+    for (; first != last; ++first) {
+      auto&& [key, value] = *first;
+      insert_or_assign(owner(key), Value(value));
+    }
+  }
+  template <std::ranges::input_range Range>
+    requires(!std::same_as<std::remove_cvref_t<Range>, WeakKeyDictionary> &&
+             requires(std::ranges::range_reference_t<Range> pair) {
+               owner(pair.first);
+               Value(pair.second);
+             })
+  explicit WeakKeyDictionary(Range&& range, const options& chosen = {},
+                             const Allocator& allocator = Allocator())
+      : base(chosen, allocator) {
+    update(std::forward<Range>(range));
+  }
+  WeakKeyDictionary(std::initializer_list<value_type> pairs, const options& chosen = {},
+                    const Allocator& allocator = Allocator())
+      : WeakKeyDictionary(pairs.begin(), pairs.end(), chosen, allocator) {}
+
+  // Copies, moves and destruction as for WeakValueDictionary; a copy copies the values.
+
+  /// O(1), touches no entry. The allocators must be equal or propagate.
+  void swap(WeakKeyDictionary& other) noexcept { base::swap(other); }
+
+  using base::get_allocator;
+
+  // --- looked up -----------------------------------------------------------------------------------------
+
+  /// A copy of the value, or nothing.
+  template <detail::referent_key<look> K> std::optional<Value> get(const K& k) const {
+    return base::template with_entry<std::optional<Value>>(
+        k, [](core& present, std::uint32_t hash, const auto& match) {
+          constexpr bool user_code = look::template runs_user_code<K> || node::copy_runs_user_code;
+          detail::keep_value<core, node> keep;
+          detail::find<user_code, node>(present, hash, match, keep);
+          return std::move(keep.existing);
+        });
+  }
+  /// A copy of the value, or the given one.
+  template <detail::referent_key<look> K> Value get(const K& k, Value otherwise) const {
+    std::optional<Value> found = get(k);
+    return found.has_value() ? std::move(*found) : std::move(otherwise);
+  }
+  /// Throws: std::out_of_range if there is no living entry.
+  template <detail::referent_key<look> K> Value at(const K& k) const {
+    std::optional<Value> found = get(k);
+    if (!found.has_value())
+      throw std::out_of_range("weakref::WeakKeyDictionary::at: no living entry of this key");
+    return std::move(*found);
+  }
+  /// Already old when it returns.
+  template <detail::referent_key<look> K> bool contains(const K& k) const { return base::contains(k); }
+  /// Calls f(Value&) if k has a living entry: reads or changes the value in its place. Keep f short.
+  ///
+  /// Runs user code: f, under the shard's lock. Deaths that f causes on this thread happen after the unlock,
+  /// before visit returns or f's exception leaves it.
+  template <detail::referent_key<look> K, class F> bool visit(const K& k, F&& f) {
+    return base::visit(k, [&f](node& found, T&) { std::forward<F>(f)(found.mapped); });
+  }
+  /// The same with f(const Value&).
+  template <detail::referent_key<look> K, class F> bool visit(const K& k, F&& f) const {
+    return base::visit(k, [&f](node& found, T&) { std::forward<F>(f)(std::as_const(found.mapped)); });
+  }
+
+  /// As for WeakValueDictionary.
+  using base::empty;
+  using base::size;
+
+  // --- stored --------------------------------------------------------------------------------------------
+
+  /// Stores unless the key has a living entry. True if it did.
+  ///
+  /// Cost: allocates a node. Throws: untracked_error for an untracked (unless accepted), null or ownerless
+  /// owner; std::bad_alloc.
+  bool insert(const owner& key, Value value) {
+    detail::keep_entry<core, node> keep;
+    return store(key, keep, std::move(value));
+  }
+  bool insert(value_type pair) { return insert(pair.first, std::move(pair.second)); }
+  /// Stores, also if the key has a living entry. True if it had none. Of equal keys that are two objects the
+  /// first one stays. Cost, throws: as insert.
+  bool insert_or_assign(const owner& key, Value value) {
+    detail::check_not_under_lock();
+    core& present = this->container_.require();
+    const detail::tracking where = present.require_tracked(key);
+    detail::new_entry<core, node> made(present, *present.make_node(this->look_.hash(key), std::move(value)));
+    made.bind(key, where);
+    bool was_alive = false;
+    if (node* const replaced = assign(present, made, was_alive).replaced) present.release(*replaced);
+    return !was_alive;
+  }
+  /// Stores unless the key has a living entry, and returns a copy of what is in the container now. Python's
+  /// setdefault. Cost, throws: as insert.
+  Value setdefault(const owner& key, Value value) {
+    Value copy(std::as_const(value));
+    detail::keep_value<core, node> keep;
+    return store(key, keep, std::move(value)) ? std::move(copy) : std::move(*keep.existing);
+  }
+  /// Makes Value(args...) unless the key has a living entry. True if it did. Cost, throws: as insert, and what
+  /// the constructor throws.
+  template <class... Args> bool try_emplace(const owner& key, Args&&... args) {
+    if (contains(key)) return false;
+    detail::keep_entry<core, node> keep;
+    return store(key, keep, std::forward<Args>(args)...);
+  }
+
+  /// A copy of the key's value; if it has none, of the one that factory() (or factory(const owner&)) makes.
+  ///
+  /// Single flight, as for WeakValueDictionary: of all concurrent callers with one key exactly one runs its
+  /// factory, the others wait and get copies of that very value. If the factory throws its caller gets that,
+  /// nothing is stored, and one waiter runs its own. No lock is held during the factory, and it may use the
+  /// container.
+  ///
+  /// Throws: as insert; what the factory throws; std::logic_error if waiting would close a cycle.
+  template <class Factory> [[nodiscard]] Value get_or_create(const owner& key, Factory&& factory) {
+    detail::check_not_under_lock();
+    core& present = this->container_.require();
+    present.require_tracked(key);
+    using creation = detail::value_creation<core, node, std::remove_reference_t<Factory>>;
+    constexpr bool user_code = look::stores_run_user_code || node::copy_runs_user_code;
+    return std::move(*detail::get_or_create<user_code, creation, detail::keep_value<core, node>, node>(
+        present, this->look_.hash(key), key, this->look_, factory));
+  }
+
+  // --- taken out -----------------------------------------------------------------------------------------
+
+  /// Takes the entry out and returns its value; nothing if there was none. (A value that can only be moved,
+  /// and whose move throws, is lost then.)
+  template <detail::referent_key<look> K> std::optional<Value> pop(const K& k) {
+    std::optional<Value> taken;
+    base::take(k, detail::take_value<Value>{taken});
+    return taken;
+  }
+  template <detail::referent_key<look> K> Value pop(const K& k, Value otherwise) {
+    std::optional<Value> taken = pop(k);
+    return taken.has_value() ? std::move(*taken) : std::move(otherwise);
+  }
+  /// Takes some living entry out. Throws: std::out_of_range if there is none.
+  std::pair<owner, Value> popitem() {
+    detail::check_not_under_lock();
+    if (core* const present = this->container_.get()) {
+      for (detail::pinned_entry<node, core> found(*present); detail::pin_living(*present, found);) {
+        if constexpr (detail::take_value<Value>::moves) {
+          if (detail::take_entry(*present, found.node(), found.owner))
+            return {std::move(found.owner), std::move(found.node().mapped)};
+        } else {
+          try {
+            return pop_copied(*present, found);
+          } catch (const taken_by_another&) {}
+        }
+      }
+    }
+    throw std::out_of_range("weakref::WeakKeyDictionary::popitem: the dictionary is empty");
+  }
+  /// True if there was a living entry.
+  template <detail::referent_key<look> K> bool erase(const K& k) { return base::take(k) != nullptr; }
+  /// O(n), allocates for those taken out. Takes out the living entries for which pred(const owner&, const
+  /// Value&), shown a copy, or pred(const owner&) holds, and counts them. No lock is held during pred; nothing
+  /// is taken out before it has seen all.
+  template <class Predicate> size_type erase_if(Predicate pred) {
+    return base::erase_if([&pred](core& present, node& seen, const owner& key) -> bool {
+      if constexpr (std::invocable<Predicate&, const owner&, const Value&>) {
+        const std::optional<Value> value = node::copy_payload(present, seen);
+        return value.has_value() && pred(key, *value);
+      } else {
+        return pred(key);
+      }
+    });
+  }
+  /// O(n). Shard by shard: what others store meanwhile may stay.
+  using base::clear;
+
+  // --- as a whole ----------------------------------------------------------------------------------------
+
+  /// O(m), allocates. insert_or_assign of each pair of a range, or each living entry of a dictionary; all or,
+  /// if something throws, none.
+  template <std::ranges::input_range Range> void update(Range&& range) {
+    base::update(
+        range,
+        [this](auto& all, auto&& pair) {
+          auto&& [key, value] = pair;
+          stage(all, owner(key), Value(value));
+        },
+        [this](auto& each) {
+          bool was_alive = false;
+          return assign(*this->container_.get(), each, was_alive);
+        });
+  }
+  void update(std::initializer_list<value_type> pairs) {
+    update<const std::initializer_list<value_type>&>(pairs);
+  }
+  // |, |=, == and the swap function: detail/mapping.hpp.
+
+  /// Room for n entries without growing. O(n). Throws: std::bad_alloc.
+  using base::reserve;
+
+  // --- iterated ------------------------------------------------------------------------------------------
+
+  /// Input iteration over item{owner key; Value value}, the value a copy. As for WeakValueDictionary: no lock
+  /// is held in the loop body, which may do anything; only the current key is kept alive.
+  iterator begin() const { return iterator(this->container_.first()); }
+  std::default_sentinel_t end() const noexcept { return {}; }
+
+  /// Lazy ranges, not containers: each begin() is an iteration of its own. keys() and keyrefs() copy no value.
+  auto keys() const noexcept { return detail::view<container, detail::as_key>(this->container_); }
+  auto values() const noexcept { return detail::view<container, detail::as_value>(this->container_); }
+  auto items() const noexcept { return detail::view<container, detail::as_item>(this->container_); }
+  /// Plain refs, which keep nothing alive.
+  auto keyrefs() const noexcept { return detail::view<container, detail::as_ref>(this->container_); }
+
+ private:
+  template <class Keep, class... Args> bool store(const owner& key, Keep& keep, Args&&... args) {
+    detail::check_not_under_lock();
+    const detail::tracking where = this->container_.require().require_tracked(key);
+    return base::store(key, where, keep, this->look_.hash(key), std::forward<Args>(args)...);
+  }
+  detail::put_result<node> assign(core& present, detail::new_entry<core, node>& made, bool& was_alive) {
+    return detail::assign_under_first<look::stores_run_user_code>(present, made, this->look_, was_alive);
+  }
+  void stage(detail::transaction<core, node>& all, const owner& key, Value&& value) {
+    core& present = *this->container_.get();
+    const detail::tracking where = present.require_tracked(key);
+    all.add(*present.make_node(this->look_.hash(key), std::move(value)), key, where);
+  }
+
+  struct taken_by_another {};
+  /// For values whose move may throw: copied into the caller's place, under the lock, before the entry goes.
+  static std::pair<owner, Value> pop_copied(core& present, detail::pinned_entry<node, core>& found) {
+    std::optional<detail::released_at_exit<node, core>> gone; // after the unlock
+    const typename core::template access<true> shard(present, found.node().hash);
+    const std::uint32_t index = shard->entries.find_entry(found.node());
+    if (index == core::none) throw taken_by_another();
+    std::pair<owner, Value> popped(found.owner, std::as_const(found.node().mapped));
+    shard.take_out(index);
+    gone.emplace(present, found.node(), found.owner);
+    return popped;
+  }
+};
+
+} // namespace weakref::inline v0
+
+#endif

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef WEAKREF_WEAK_SET_HPP
+#define WEAKREF_WEAK_SET_HPP
+
+// A set of objects that does not keep them alive: observers of a subject, members of a group. When the last
+// owner of an object lets go, it is no longer in any set. Python's WeakSet, for many threads.
+//
+//   weakref::WeakSet<Observer> observers;
+//   observers.add(observer);
+//   for (const std::shared_ptr<Observer>& each : observers) each->notify(); // may add, discard, kill
+//
+// Objects are told apart by identity, or by value with a Hash and a KeyEqual on T (WeakKeyDictionary tells
+// what that means); then get() finds the object in the set that equals a given one.
+//
+// Light enough to have one in every object: 16 bytes, and nothing else until the first element comes. T may be
+// incomplete: WeakSet<Node> can be a member of Node. The README says what an element costs.
+//
+// Set algebra is Python's, with other weak sets and with ranges of owners; the results are new weak sets made
+// as the left operand was. While other threads change an operand each result is a glimpse: an element that
+// stays throughout is treated as such, one that comes or goes may be or not.
+//
+// Threads, locks and errors are those of WeakValueDictionary (its header tells). Everywhere: `k` is an owner,
+// a T or a pointer to T, const or of a derived class too; by value also what the transparent Hash and KeyEqual
+// take. A null one finds nothing. Operations are O(1), lock one shard, and leave the set as it was if they
+// throw, unless said otherwise.
+
+#include <weakref/detail/iterator.hpp>
+#include <weakref/detail/referent_lookup.hpp>
+#include <weakref/detail/set_node.hpp>
+#include <weakref/detail/shell.hpp>
+#include <weakref/errors.hpp>
+#include <weakref/fwd.hpp>
+#include <weakref/hash.hpp>
+#include <weakref/mutex.hpp>
+#include <weakref/referent.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <initializer_list>
+#include <iterator>
+#include <memory>
+#include <ranges>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+
+namespace weakref::inline v0 {
+
+template <class T, class Hash, class KeyEqual, class Allocator, class Mutex>
+class WeakSet : private detail::shell<detail::set_node<T>, detail::referent_lookup<T, Hash, KeyEqual, Mutex>,
+                                      Mutex, Allocator> {
+  using base =
+      detail::shell<detail::set_node<T>, detail::referent_lookup<T, Hash, KeyEqual, Mutex>, Mutex, Allocator>;
+  using typename base::container;
+  using typename base::core;
+  using typename base::look;
+  using typename base::node;
+
+  template <class Range>
+  static constexpr bool holds_owners =
+      std::convertible_to<std::ranges::range_reference_t<Range>, std::shared_ptr<T>>;
+
+ public:
+  using owner = std::shared_ptr<T>;
+  using key_type = T;
+  using value_type = owner;
+  using size_type = std::size_t;
+  using difference_type = std::ptrdiff_t;
+  using hasher = Hash;
+  using key_equal = KeyEqual;
+  using allocator_type = Allocator;
+  using mutex_type = Mutex;
+  using iterator = detail::iterator<container, detail::as_item>;
+  using const_iterator = iterator;
+
+  // --- made, copied, moved -------------------------------------------------------------------------------
+
+  /// Empty. Allocates nothing.
+  WeakSet() noexcept = default;
+  /// The allocator makes nodes and tables. It is used from any thread that drops an owner, and must outlive
+  /// the set and the evictions in hand.
+  explicit WeakSet(const options& chosen, const Allocator& allocator = Allocator())
+      : base(chosen, allocator) {}
+  explicit WeakSet(const Allocator& allocator) : base(options(), allocator) {}
+  /// O(n).
+  template <std::input_iterator Iterator, std::sentinel_for<Iterator> Sentinel>
+  WeakSet(Iterator first, Sentinel last, const options& chosen = {}, const Allocator& allocator = Allocator())
+      : base(chosen, allocator) {
+    for (; first != last; ++first) add(*first);
+  }
+  template <std::ranges::input_range Range>
+    requires(!std::same_as<std::remove_cvref_t<Range>, WeakSet> && holds_owners<Range>)
+  explicit WeakSet(Range&& range, const options& chosen = {}, const Allocator& allocator = Allocator())
+      : base(chosen, allocator) {
+    update(std::forward<Range>(range));
+  }
+  WeakSet(std::initializer_list<owner> owners, const options& chosen = {},
+          const Allocator& allocator = Allocator())
+      : WeakSet(owners.begin(), owners.end(), chosen, allocator) {}
+
+  // Copies, moves and destruction as for WeakValueDictionary.
+
+  /// O(1), touches no element. The allocators must be equal or propagate.
+  void swap(WeakSet& other) noexcept { base::swap(other); }
+  friend void swap(WeakSet& a, WeakSet& b) noexcept { a.swap(b); }
+
+  using base::get_allocator;
+
+  // --- looked up -----------------------------------------------------------------------------------------
+
+  /// Already old when it returns.
+  template <detail::referent_key<look> K> bool contains(const K& k) const { return base::contains(k); }
+  /// An owner of the element, or empty. By value: the object in the set that equals k.
+  template <detail::referent_key<look> K> owner get(const K& k) const { return base::find(k); }
+
+  /// Elements, among them those whose death is under way at this moment. With accept_untracked an upper bound
+  /// of the living ones. O(shards), no lock.
+  using base::empty;
+  using base::size;
+
+  // --- changed -------------------------------------------------------------------------------------------
+
+  /// Adds the object unless it, or by value an equal one, is in the set. True if it was added.
+  ///
+  /// Cost: allocates a node. Throws: untracked_error for an untracked (unless accepted), null or ownerless
+  /// owner; std::bad_alloc.
+  bool add(const owner& added) {
+    detail::check_not_under_lock();
+    const detail::tracking where = this->container_.require().require_tracked(added);
+    detail::keep_owner<core, node> keep;
+    return base::store(added, where, keep, this->look_.hash(added));
+  }
+  /// Takes the element out; false if it was not in the set.
+  template <detail::referent_key<look> K> bool discard(const K& k) { return base::take(k) != nullptr; }
+  template <detail::referent_key<look> K> bool erase(const K& k) { return discard(k); }
+  /// Takes the element out. Throws: std::out_of_range if it was not in the set. (Python's KeyError.)
+  template <detail::referent_key<look> K> void remove(const K& k) {
+    if (!discard(k)) throw std::out_of_range("weakref::WeakSet::remove: not in the set");
+  }
+  /// Takes some element out. Throws: std::out_of_range if there is none.
+  owner pop() {
+    detail::check_not_under_lock();
+    if (core* const present = this->container_.get()) {
+      for (detail::pinned_entry<node, core> found(*present); detail::pin_living(*present, found);) {
+        if (detail::take_entry(*present, found.node(), found.owner)) return std::move(found.owner);
+      }
+    }
+    throw std::out_of_range("weakref::WeakSet::pop: the set is empty");
+  }
+  /// O(n), allocates for those taken out. Takes out the elements for which pred(const owner&) holds, and
+  /// counts them. No lock is held during pred; nothing is taken out before it has seen all.
+  template <class Predicate> size_type erase_if(Predicate pred) {
+    return base::erase_if([&pred](core&, node&, const owner& element) -> bool { return pred(element); });
+  }
+  /// O(n). Shard by shard: what others add meanwhile may stay.
+  using base::clear;
+  /// Room for n elements without growing. O(n). Throws: std::bad_alloc.
+  using base::reserve;
+
+  // --- set algebra ---------------------------------------------------------------------------------------
+  // O(n + m), allocates. `other` is a weak set or a range of owners; a range that holds null is refused by
+  // what adds its elements, with untracked_error. Changes are made wholly or, if something throws, not at all.
+
+  /// Adds all of other.
+  template <std::ranges::input_range Range>
+    requires holds_owners<Range>
+  void update(Range&& other) {
+    base::update(
+        other, [this](auto& all, const owner& element) { stage(all, element); },
+        [this](auto& each) { return put_staged(each); });
+  }
+  void update(std::initializer_list<owner> other) { update<const std::initializer_list<owner>&>(other); }
+  /// Keeps what is also in other.
+  template <std::ranges::input_range Range> void intersection_update(const Range& other) {
+    const auto& those = as_set(other);
+    erase_if([&](const owner& element) { return !those.contains(element); });
+  }
+  /// Takes out what is in other.
+  template <std::ranges::input_range Range> void difference_update(const Range& other) {
+    const auto& those = as_set(other);
+    erase_if([&](const owner& element) { return those.contains(element); });
+  }
+  /// Takes out what is in other, and adds what is only there.
+  template <std::ranges::input_range Range> void symmetric_difference_update(const Range& other) {
+    const auto& those = as_set(other);
+    WeakSet only_there(those);
+    only_there.difference_update(*this);
+    const WeakSet in_both = those - only_there;
+    // What can throw first; then out with the common elements, which can't fail.
+    detail::check_not_under_lock();
+    detail::selection<core, node> going(this->container_.require());
+    for (auto at = this->container_.first(); !at.is_at_end(); at.advance()) {
+      if (in_both.contains(at.owner())) going.add(at.node());
+    }
+    update(only_there);
+    going.take_out();
+  }
+
+  template <std::ranges::input_range Range> [[nodiscard]] WeakSet union_(const Range& other) const {
+    WeakSet result(*this);
+    result.update(other);
+    return result;
+  }
+  template <std::ranges::input_range Range> [[nodiscard]] WeakSet intersection(const Range& other) const {
+    WeakSet result(*this);
+    result.intersection_update(other);
+    return result;
+  }
+  template <std::ranges::input_range Range> [[nodiscard]] WeakSet difference(const Range& other) const {
+    WeakSet result(*this);
+    result.difference_update(other);
+    return result;
+  }
+  template <std::ranges::input_range Range>
+  [[nodiscard]] WeakSet symmetric_difference(const Range& other) const {
+    WeakSet result(*this);
+    result.symmetric_difference_update(other);
+    return result;
+  }
+  template <std::ranges::input_range Range> friend WeakSet operator|(const WeakSet& a, const Range& b) {
+    return a.union_(b);
+  }
+  template <std::ranges::input_range Range> friend WeakSet operator&(const WeakSet& a, const Range& b) {
+    return a.intersection(b);
+  }
+  template <std::ranges::input_range Range> friend WeakSet operator-(const WeakSet& a, const Range& b) {
+    return a.difference(b);
+  }
+  template <std::ranges::input_range Range> friend WeakSet operator^(const WeakSet& a, const Range& b) {
+    return a.symmetric_difference(b);
+  }
+  template <std::ranges::input_range Range> WeakSet& operator|=(const Range& other) {
+    update(other);
+    return *this;
+  }
+  template <std::ranges::input_range Range> WeakSet& operator&=(const Range& other) {
+    intersection_update(other);
+    return *this;
+  }
+  template <std::ranges::input_range Range> WeakSet& operator-=(const Range& other) {
+    difference_update(other);
+    return *this;
+  }
+  template <std::ranges::input_range Range> WeakSet& operator^=(const Range& other) {
+    symmetric_difference_update(other);
+    return *this;
+  }
+
+  // --- compared: O(n + m), glimpses too --------------------------------------------------------------------
+
+  template <std::ranges::input_range Range> bool isdisjoint(const Range& other) const {
+    for (const owner& element : other) {
+      if (contains(element)) return false;
+    }
+    return true;
+  }
+  template <std::ranges::input_range Range> bool issuperset(const Range& other) const {
+    for (const owner& element : other) {
+      if (!contains(element)) return false;
+    }
+    return true;
+  }
+  template <std::ranges::input_range Range> bool issubset(const Range& other) const {
+    return as_set(other).issuperset(*this);
+  }
+  friend bool operator==(const WeakSet& a, const WeakSet& b) {
+    return &a == &b || (a.issubset(b) && b.issubset(a));
+  }
+  friend bool operator<=(const WeakSet& a, const WeakSet& b) { return a.issubset(b); }
+  friend bool operator>=(const WeakSet& a, const WeakSet& b) { return b.issubset(a); }
+  friend bool operator<(const WeakSet& a, const WeakSet& b) { return a.issubset(b) && !b.issubset(a); }
+  friend bool operator>(const WeakSet& a, const WeakSet& b) { return b < a; }
+
+  // --- iterated ------------------------------------------------------------------------------------------
+
+  /// Input iteration over const owner&. As for WeakValueDictionary: no lock is held in the loop body, which
+  /// may do anything; only the current element is kept alive.
+  iterator begin() const { return iterator(this->container_.first()); }
+  std::default_sentinel_t end() const noexcept { return {}; }
+  /// A lazy range of plain refs, which keep nothing alive.
+  auto refs() const noexcept { return detail::view<container, detail::as_ref>(this->container_); }
+
+ private:
+  void stage(detail::transaction<core, node>& all, const owner& element) {
+    core& present = *this->container_.get();
+    const detail::tracking where = present.require_tracked(element);
+    all.add(*present.make_node(this->look_.hash(element)), element, where);
+  }
+  detail::put_result<node> put_staged(detail::new_entry<core, node>& each) {
+    return this->put_unreleased(*this->container_.get(), each, detail::keep_owner<core, node>());
+  }
+
+  /// A range that can be asked for its elements: itself, or made into a set.
+  static const WeakSet& as_set(const WeakSet& other) noexcept { return other; }
+  template <std::ranges::input_range Range> WeakSet as_set(const Range& other) const {
+    WeakSet made(this->container_.chosen_options(), this->get_allocator());
+    made.update(other);
+    return made;
+  }
+};
+
+} // namespace weakref::inline v0
+
+#endif
