@@ -16,25 +16,15 @@
 #include <string>
 #include <utility>
 
-// class ExtendedRef(weakref.ref):
 template <class T> class ExtendedRef : public weakref::ref<T> {
  public:
   using annotations = std::map<std::string, std::any>;
 
-  //   def __init__(self, ob, callback=None, /, **annotations):
-  //       super().__init__(ob, callback)
-  //       self.__counter = 0
-  //       for k, v in annotations.items():
-  //           setattr(self, k, v)
+  // Python's takes the annotations as keyword arguments.
   explicit ExtendedRef(const std::shared_ptr<T>& owner, annotations named = {})
       : weakref::ref<T>(owner), named_(std::move(named)) {}
 
-  //   def __call__(self):
-  //       ob = super().__call__()
-  //       if ob is not None:
-  //           self.__counter += 1
-  //           ob = (ob, self.__counter)
-  //       return ob
+  // The base class's call first: it owns the referent, or finds it dead, in one step.
   std::optional<std::pair<std::shared_ptr<T>, std::size_t>> operator()() {
     auto owner = weakref::ref<T>::operator()();
     if (!owner) return std::nullopt;

@@ -20,6 +20,7 @@ struct finalizer_registry {
   boost::container::map<std::uint64_t, std::shared_ptr<finalizer>> alive;
   std::uint64_t last_number = 0;
   bool is_armed = false; // std::atexit will call run_all
+  bool has_run = false;  // and has done so
 
   static finalizer_registry& get() {
     static finalizer_registry* const only = new finalizer_registry;
@@ -29,8 +30,10 @@ struct finalizer_registry {
   void add(const std::shared_ptr<finalizer>& made) {
     const std::lock_guard lock(mutex);
     if (!is_armed) {
-      if (std::atexit(run_all) != 0) throw std::bad_alloc();
-      is_armed = true;
+      // Refused after the exit functions have run: nothing runs at exit any more, but threads may, and what
+      // they make still ends by hand or by death.
+      is_armed = std::atexit(run_all) == 0;
+      if (!is_armed && !has_run) throw std::bad_alloc();
     }
     if (made->is_claimed()) return; // retire() on another thread was faster
     const std::uint64_t number = last_number + 1;
@@ -61,6 +64,7 @@ struct finalizer_registry {
       return newest;
     }
     is_armed = false;
+    has_run = true;
     return nullptr;
   }
 
