@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <weakref/detail/thread_record.hpp>
 
-#include <weakref/detail/entry.hpp>
 #include <weakref/detail/referent_header.hpp>
 
 #include <stdexcept>
@@ -25,9 +24,9 @@ void run_put_off_slow() noexcept {
   for (;;) {
     if (referent_header* const header = thread.first_death) {
       header->operations().resume(*header);
-    } else if (core_base* const container = thread.first_container) {
-      thread.first_container = container->next_put_off;
-      container->tear_down();
+    } else if (put_off_work* const work = thread.first_work) {
+      thread.first_work = work->next();
+      work->finish();
     } else {
       return;
     }

@@ -68,7 +68,9 @@ struct nothing_left {
 static_assert(std::is_same_v<decltype(finalize(std::shared_ptr<int>(), [] {})), finalize<void>>);
 static_assert(std::is_same_v<finalize<>, finalize<void>>);
 static_assert(std::is_same_v<decltype(finalize(std::shared_ptr<int>(), [] { return 1; })), finalize<int>>);
-static_assert(std::is_same_v<decltype(finalize(std::shared_ptr<int>(), [](const std::string& s) -> const std::string& { return s; }, "text")),
+static_assert(std::is_same_v<decltype(finalize(
+                                 std::shared_ptr<int>(),
+                                 [](const std::string& s) -> const std::string& { return s; }, "text")),
                              finalize<std::string>>);
 static_assert(std::is_nothrow_default_constructible_v<finalize<>>);
 static_assert(std::is_copy_constructible_v<finalize<int>> && std::is_copy_assignable_v<finalize<int>>);
@@ -78,7 +80,8 @@ static_assert(!std::is_convertible_v<const finalize<>&, finalize<int>>);
 static_assert(!std::is_constructible_v<finalize<int>, finalize<>>);
 static_assert(std::is_same_v<decltype(std::declval<finalize<int>&>()()), std::optional<int>>);
 static_assert(std::is_same_v<decltype(std::declval<finalize<>&>()()), bool>);
-static_assert(!std::is_constructible_v<finalize<>, std::shared_ptr<int>, void (*)(int)>); // an argument is missing
+static_assert(
+    !std::is_constructible_v<finalize<>, std::shared_ptr<int>, void (*)(int)>); // an argument is missing
 
 TEST_CASE("finalize: a handle made by default is dead") {
   finalize<> none;
@@ -138,7 +141,8 @@ TEST_CASE("finalize: any handle becomes a finalize<>, its result forgotten") {
 
 TEST_CASE("finalize: a call by hand gives the function's result, a second one gives nothing") {
   auto owner = make_tracked<int>(1);
-  finalize sum(owner, [](int a, int b) { return a + b; }, 3, 4);
+  finalize sum(
+      owner, [](int a, int b) { return a + b; }, 3, 4);
   CHECK(sum.alive());
   CHECK(sum() == 7);
   CHECK_FALSE(sum.alive());
@@ -216,7 +220,8 @@ TEST_CASE("finalize: functions are whatever std::invoke takes") {
   CHECK(method() == 3);
   CHECK(referred() == 7);
   CHECK(member() == 7);
-  finalize plain(owner, +[](int a) { return a * 2; }, 4);
+  finalize plain(
+      owner, +[](int a) { return a * 2; }, 4);
   CHECK(plain() == 8);
 }
 
@@ -443,10 +448,12 @@ TEST_CASE("finalize: getweakrefcount counts it until it ends") {
 TEST_CASE("finalize: the arguments are copies, taken when the finalizer is made") {
   auto owner = make_tracked<int>(1);
   std::string text = "before";
-  finalize end(owner, [](const std::string& kept) { return kept; }, text);
+  finalize end(
+      owner, [](const std::string& kept) { return kept; }, text);
   text = "after";
   CHECK(end() == "before");
-  finalize referring(owner, [](const std::string& seen) { return seen; }, std::ref(text));
+  finalize referring(
+      owner, [](const std::string& seen) { return seen; }, std::ref(text));
   CHECK(referring() == "after");
 }
 
@@ -507,10 +514,13 @@ TEST_CASE("finalize: the arguments live until the function has returned") {
   const nothing_left check;
   auto owner = make_tracked<int>(1);
   int seen = 0;
-  finalize end(owner, [&](const counted_argument& argument) {
-    owner.reset();
-    seen = argument.value;
-  }, counted_argument(5));
+  finalize end(
+      owner,
+      [&](const counted_argument& argument) {
+        owner.reset();
+        seen = argument.value;
+      },
+      counted_argument(5));
   CHECK(end());
   CHECK(seen == 5);
 }
@@ -544,10 +554,10 @@ TEST_CASE("finalize: the end of the function's own parts may do anything") {
   finalize(other, [&] { log("other"); });
   finalize<> end;
   end = finalize<>(owner, parting([&] {
-    other.reset();
-    end = finalize<>();
-    log("parts");
-  }));
+                     other.reset();
+                     end = finalize<>();
+                     log("parts");
+                   }));
   SUBCASE("by hand") { CHECK(end()); }
   SUBCASE("detached") { CHECK(end.detach() == owner); }
   SUBCASE("by death") { owner.reset(); }
@@ -600,8 +610,9 @@ TEST_CASE("finalize: a failing allocation leaves no finalizer") {
     {
       const support::failing_allocation failing(failures);
       try {
-        finalize(owner, [&called](const std::string&, const counted_argument&) { ++called; }, long_text,
-                 counted_argument(1))
+        finalize(
+            owner, [&called](const std::string&, const counted_argument&) { ++called; }, long_text,
+            counted_argument(1))
             .atexit(false);
         done = !failing.happened();
       } catch (const std::bad_alloc&) {}
@@ -633,7 +644,8 @@ TEST_CASE("finalize: an argument that can't be copied or moved leaves no finaliz
     budget = failures;
     const sulky first, second;
     try {
-      finalize(owner, [](const sulky&, const sulky&) {}, first, second)();
+      finalize(
+          owner, [](const sulky&, const sulky&) {}, first, second)();
       done = true;
     } catch (const std::runtime_error&) {
       ++failures;
@@ -660,51 +672,49 @@ struct big {
   std::array<char, 4096> room{};
 };
 
-TEST_CASE("finalize: once it has ended it keeps none of the object's memory") {
-  const heap_watch heap;
-  auto owner = make_tracked<big>();
-  finalize end(owner, [] {});
-  const std::size_t with_object = heap.kept();
-  SUBCASE("by hand") {
-    end();
-    end = finalize<>();
+enum class ending { by_hand, detached, by_death };
+
+void end_it(ending how, finalize<>& handle, std::shared_ptr<big>& owner) {
+  switch (how) {
+  case ending::by_hand:
+    handle();
+    break;
+  case ending::detached:
+    handle.detach();
+    break;
+  case ending::by_death:
     owner.reset();
+    break;
   }
-  SUBCASE("detached") {
-    end.detach();
+}
+
+TEST_CASE("finalize: once it has ended, and its handles are gone, nothing of it is left") {
+  for (const ending how : {ending::by_hand, ending::detached, ending::by_death}) {
+    CAPTURE(how);
+    const heap_watch heap;
+    auto owner = make_tracked<big>();
+    const std::size_t without = heap.kept();
+    finalize end(owner, [] {});
+    end_it(how, end, owner);
     end = finalize<>();
+    CHECK(heap.kept() == (how == ending::by_death ? 0 : without));
     owner.reset();
+    CHECK(heap.kept() == 0);
   }
-  SUBCASE("by death") {
-    end = finalize<>();
-    owner.reset();
-  }
-  CHECK(with_object > 0);
-  CHECK(heap.kept() == 0);
 }
 
 TEST_CASE("finalize: a handle that outlives the end keeps none of the object's memory") {
-  auto owner = make_tracked<big>();
-  finalize end(owner, [] {});
-  const std::weak_ptr<big> memory = owner;
-  std::size_t freed = 0;
-  // With the object's block goes one allocation; only the finalizer itself is left then.
-  const heap_watch heap;
-  SUBCASE("by hand") {
-    end();
-    freed = heap.freed();
+  for (const ending how : {ending::by_hand, ending::detached}) {
+    CAPTURE(how);
+    const heap_watch heap;
+    auto owner = make_tracked<big>();
+    finalize end(owner, [] {});
+    end_it(how, end, owner);
+    const std::size_t ended = heap.kept();
     owner.reset();
+    CHECK(heap.kept() == ended - 1); // the object's block
+    CHECK_FALSE(end.alive());
   }
-  SUBCASE("detached") {
-    end.detach();
-    freed = heap.freed();
-    owner.reset();
-  }
-  CHECK_FALSE(end.alive());
-  CHECK(heap.freed() - freed == 0); // `memory` still keeps it: the counter counts right
-  const std::size_t before = heap.freed();
-  const_cast<std::weak_ptr<big>&>(memory).reset();
-  CHECK(heap.freed() - before == 1);
 }
 
 // -- Finalizers that do things --------------------------------------------------------------------
@@ -1000,3 +1010,330 @@ TEST_CASE("finalize: many threads make, call, detach and drop at once; each fina
   CHECK(called + detached == made);
   CHECK(detached == threads * each / 3);
 }
+
+// -- At exit: seen from outside -------------------------------------------------------------------
+
+// Made before main, so it is destroyed after the finalizers have run at exit. Does nothing but in children.
+struct late_destructor {
+  void (*action)() = nullptr;
+  ~late_destructor() {
+    if (action != nullptr) action();
+  }
+};
+late_destructor late;
+
+// Owners that are never dropped; and one for a static destructor to drop.
+std::vector<std::shared_ptr<int>>* immortal = nullptr;
+std::shared_ptr<int>* dropped_late = nullptr;
+thread_local std::shared_ptr<int> owned_by_thread;
+
+const std::shared_ptr<int>& never_dropped() {
+  if (immortal == nullptr) immortal = new std::vector<std::shared_ptr<int>>;
+  return immortal->emplace_back(make_tracked<int>(1));
+}
+auto saying(const char* word) {
+  return [word] { say(word); };
+}
+
+template <class Body> std::string story(Body body) {
+  const support::child_output child = support::output_of(body);
+  CHECK(child.status == 0);
+  return child.said;
+}
+
+TEST_CASE("finalize: at exit the newest runs first") {
+  CHECK(story([] {
+          for (const char* word : {"a", "b", "c", "d"}) finalize(never_dropped(), saying(word));
+        }) == "d c b a");
+}
+
+TEST_CASE("finalize: at exit only those that are alive run, and not those of atexit(false)") {
+  CHECK(story([] {
+          finalize not_asked(never_dropped(), saying("not-asked"));
+          finalize called(never_dropped(), saying("by-hand"));
+          finalize detached(never_dropped(), saying("detached"));
+          finalize asked_again(never_dropped(), saying("asked-again"));
+          finalize(make_tracked<int>(1), saying("by-death"));
+          finalize(never_dropped(), saying("at-exit"));
+          not_asked.atexit(false);
+          asked_again.atexit(false);
+          called();
+          detached.detach();
+          asked_again.atexit(true);
+        }) == "by-death by-hand at-exit asked-again");
+}
+
+TEST_CASE("finalize: at exit the objects are still alive, also those of main's own variables") {
+  CHECK(story([] {
+          const auto owner = make_tracked<int>(7);
+          finalize<> end;
+          const weakref::ref object(owner);
+          finalize(owner, [&] {
+            say(object() != nullptr && *object() == 7 ? "object" : "no-object");
+            say(end.alive() || end.peek() != nullptr ? "alive" : "ended");
+          });
+          end = finalize<>(owner, saying("newer"));
+          std::exit(0); // no destructor of this block runs
+        }) == "newer object ended");
+}
+
+TEST_CASE("finalize: at exit those made meanwhile run too, each before the older ones") {
+  CHECK(story([] {
+          finalize(never_dropped(), saying("oldest"));
+          finalize(never_dropped(), [] {
+            say("making");
+            finalize(never_dropped(), saying("made-first"));
+            finalize(never_dropped(), [] {
+              say("made-second");
+              finalize(never_dropped(), saying("made-inside"));
+            });
+          });
+        }) == "making made-second made-inside made-first oldest");
+}
+
+TEST_CASE("finalize: at exit a finalizer may end others: by hand, detached, by death, and by atexit(false)") {
+  CHECK(story([] {
+          finalize by_hand(never_dropped(), saying("by-hand"));
+          finalize detached(never_dropped(), saying("detached"));
+          finalize not_asked(never_dropped(), saying("not-asked"));
+          finalize asked(never_dropped(), saying("asked"));
+          dropped_late = new std::shared_ptr<int>(make_tracked<int>(1));
+          finalize(*dropped_late, saying("by-death"));
+          asked.atexit(false);
+          finalize(never_dropped(), [=]() mutable {
+            by_hand();
+            detached.detach();
+            not_asked.atexit(false);
+            asked.atexit(true);
+            delete std::exchange(dropped_late, nullptr);
+            say("done");
+          });
+        }) == "by-hand by-death done asked");
+}
+
+TEST_CASE("finalize: at exit exceptions go to the unraisable hook, and the others still run") {
+  CHECK(story([] {
+          weakref::set_unraisable_hook(
+              [](std::exception_ptr error) { say("hook:" + support::message_of(error)); });
+          finalize(never_dropped(), saying("a"));
+          finalize(never_dropped(), []() -> int { throw std::runtime_error("b"); });
+          finalize(never_dropped(), saying("c"));
+          finalize(never_dropped(), [] { throw 4; });
+        }) == "hook:not a std::exception c hook:b a");
+}
+
+TEST_CASE("finalize: at exit function and arguments are destroyed, before the next one runs") {
+  struct parting {
+    bool whole = true;
+    parting() = default;
+    parting(parting&& other) noexcept : whole(std::exchange(other.whole, false)) {}
+    parting& operator=(parting&&) = delete;
+    ~parting() {
+      if (whole) say("~");
+    }
+  };
+  CHECK(story([] {
+          static finalize<> end; // a handle that lives on
+          finalize(never_dropped(), saying("older"));
+          end = finalize<>(
+              never_dropped(), [](const parting&) { say("called"); }, parting());
+        }) == "called ~ older");
+}
+
+TEST_CASE("finalize: std::exit on another thread runs them there") {
+  CHECK(story([] {
+          finalize(never_dropped(), saying("a"));
+          static std::thread::id where;
+          finalize(never_dropped(), [] { say(std::this_thread::get_id() == where ? "there" : "elsewhere"); });
+          std::thread other([] {
+            where = std::this_thread::get_id();
+            std::exit(0);
+          });
+          other.join(); // never
+          say("joined");
+        }) == "there a");
+}
+
+TEST_CASE("finalize: std::exit inside a callback, a finalizer and a visited death") {
+  SUBCASE("by death") {
+    CHECK(story([] {
+            auto owner = make_tracked<int>(1);
+            finalize(owner, saying("waiting"));
+            finalize(never_dropped(), saying("other"));
+            finalize(owner, [] {
+              say("exit");
+              std::exit(0);
+            });
+            owner.reset();
+          }) == "exit other waiting");
+  }
+  SUBCASE("by hand") {
+    CHECK(story([] {
+            finalize(never_dropped(), saying("other"));
+            finalize(never_dropped(), [] {
+              say("exit");
+              std::exit(0);
+            })();
+          }) == "exit other");
+  }
+}
+
+TEST_CASE("finalize: a static object made after the first finalizer dies at its destruction, one made before "
+          "is there at exit") {
+  CHECK(story([] {
+          late.action = [] { say("early-destroyed"); };
+          finalize(never_dropped(), saying("first"));
+          // Destroyed before the finalizers run at exit: a death like any other.
+          static const auto constructed_later = make_tracked<int>(1);
+          finalize(constructed_later, saying("by-death"));
+          finalize(never_dropped(), saying("last"));
+        }) == "by-death last first early-destroyed");
+}
+
+TEST_CASE("finalize: an object that dies after the exit's finalizers have run is still finalized") {
+  CHECK(story([] {
+          dropped_late = new std::shared_ptr<int>(make_tracked<int>(1));
+          finalize(*dropped_late, saying("by-death")).atexit(false);
+          finalize(*dropped_late, saying("at-exit"));
+          late.action = [] {
+            say("(");
+            delete std::exchange(dropped_late, nullptr);
+            say(")");
+          };
+        }) == "at-exit ( by-death )");
+}
+
+TEST_CASE("finalize: finalizers made in static destructors run by death or at the end") {
+  CHECK(story([] {
+          finalize(never_dropped(), saying("at-exit"));
+          late.action = [] {
+            say("(");
+            finalize(never_dropped(), saying("made-older"));
+            finalize(never_dropped(), saying("made-newer"));
+            finalize(make_tracked<int>(1), saying("died"));
+            finalize by_hand(never_dropped(), [] { return 1; });
+            say(by_hand() == 1 ? "called" : "not-called");
+            say(")");
+          };
+        }) == "at-exit ( died called ) made-newer made-older");
+}
+
+TEST_CASE("finalize: the first finalizer of a program may be made in a static destructor") {
+  // The program here has made some before; what counts is that nothing was alive, and none ran at exit.
+  CHECK(story([] { late.action = [] { finalize(never_dropped(), saying("at-last")); }; }) == "at-last");
+}
+
+TEST_CASE("finalize: objects that die with their thread, or with main's thread_locals, are finalized then") {
+  CHECK(story([] {
+          finalize(never_dropped(), saying("at-exit"));
+          std::thread other([] {
+            owned_by_thread = make_tracked<int>(1);
+            finalize(owned_by_thread, saying("with-its-thread"));
+          });
+          other.join();
+          say("joined");
+          owned_by_thread = make_tracked<int>(2);
+          finalize(owned_by_thread, saying("with-mains"));
+        }) == "with-its-thread joined with-mains at-exit");
+}
+
+TEST_CASE("finalize: a thread_local destructor may make finalizers") {
+  struct making {
+    ~making() { finalize(never_dropped(), saying("made")); }
+  };
+  CHECK(story([] {
+          thread_local const making at_end;
+          static_cast<void>(&at_end);
+          finalize(never_dropped(), saying("older"));
+        }) == "made older");
+}
+
+TEST_CASE("finalize: threads may make, call and kill while the program ends") {
+  // They never stop: the process goes away under them.
+  static std::atomic<int> started{0};
+  const support::child_output child = support::output_of([] {
+    finalize(never_dropped(), saying("oldest"));
+    for (int i = 0; i != 2; ++i) {
+      std::thread([] {
+        for (int turn = 0;; ++turn) {
+          auto owner = make_tracked<int>(turn);
+          finalize by_death(owner, [] {});
+          finalize by_hand(owner, [] { return 1; });
+          finalize(owner, [] {}).atexit(false);
+          by_hand();
+          owner.reset();
+          if (turn == 100) ++started;
+        }
+      }).detach();
+    }
+    while (started != 2) std::this_thread::yield();
+    finalize(never_dropped(), saying("newest"));
+  });
+  CHECK(child.status == 0);
+  CHECK(child.said == "newest oldest");
+}
+
+TEST_CASE("finalize: at exit, while a thread calls the same finalizers, each is called once") {
+  // The exit goes from the newest to the oldest, the thread the other way.
+  CHECK(story([] {
+          static constexpr std::size_t many = 400;
+          static std::array<std::atomic<int>, many> called{};
+          static std::atomic<bool> go{false}, done{false};
+          static std::vector<finalize<>>* handles = nullptr;
+          finalize(never_dropped(), [] {
+            while (!done) std::this_thread::yield(); // its last call may be in progress
+            bool good = true;
+            for (const auto& each : called) good = good && each == 1;
+            say(good ? "each-once" : "wrong");
+          });
+          handles = new std::vector<finalize<>>;
+          for (std::size_t i = 0; i != many; ++i)
+            handles->emplace_back(never_dropped(), [i] { ++called[i]; });
+          std::thread([] {
+            while (!go) std::this_thread::yield();
+            for (finalize<>& each : *handles) each();
+            done = true;
+          }).detach();
+          finalize(never_dropped(), [] { go = true; });
+        }) == "each-once");
+}
+
+TEST_CASE("finalize: std::quick_exit and std::_Exit run none") {
+  SUBCASE("quick_exit") {
+    const support::child_output child = support::output_of([] {
+      finalize(never_dropped(), saying("at-exit"));
+      std::quick_exit(3);
+    });
+    CHECK(child.said == "");
+    CHECK(child.status == 3);
+  }
+  SUBCASE("_Exit") {
+    const support::child_output child = support::output_of([] {
+      finalize(never_dropped(), saying("at-exit"));
+      std::_Exit(4);
+    });
+    CHECK(child.said == "");
+    CHECK(child.status == 4);
+  }
+}
+
+TEST_CASE("finalize: a finalizer can be made as long as any code of the program runs") {
+  // What is left in a stream is written by exit itself, when it takes no further std::atexit functions.
+  const std::string said = story([] {
+    finalize(never_dropped(), saying("at-exit"));
+    const auto written = [](void*, const char*, std::size_t size) -> ssize_t {
+      try {
+        finalize(make_tracked<int>(1), saying("by-death"));
+        finalize(never_dropped(), [] {})();
+      } catch (...) {
+        say("refused");
+      }
+      return static_cast<ssize_t>(size);
+    };
+    std::FILE* const stream = ::fopencookie(nullptr, "w", {nullptr, written, nullptr, nullptr});
+    if (stream != nullptr) std::fputs("something", stream);
+  });
+  CHECK(said == "at-exit by-death");
+}
+
+} // namespace

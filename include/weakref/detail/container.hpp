@@ -69,7 +69,7 @@ template <class Node, class Mutex, class Allocator> class container {
     swap(allocator_, other.allocator_);
   }
   void reset() noexcept {
-    if (core_type* const old = release_core()) old->abandon();
+    if (core_type* const old = release_core()) old->run_outside_locks();
   }
 
   /// Null before the first store. acquire: pairs with the exchange in require().

@@ -211,17 +211,11 @@ template <class Node, class Mutex, class Allocator> class core final : public co
     return &discard_evicted;
   }
 
-  void tear_down() noexcept override {
+  /// The container object ends: destroys the contents and gives up the container's count. Inside user code
+  /// under some container's lock that waits (run_outside_locks).
+  void finish() noexcept override {
     clear();
     drop_ref();
-  }
-
-  /// The container object ends. Inside user code under some container's lock its contents go later.
-  void abandon() noexcept {
-    thread_record& thread = this_thread();
-    if (thread.depth == 0) return tear_down();
-    next_put_off = thread.first_container;
-    thread.first_container = this;
   }
 
   // --- whole-container operations, shard by shard ----------------------------------------------------------

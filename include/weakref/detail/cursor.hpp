@@ -9,6 +9,9 @@
 // object.
 //
 // A container that splits after its first shard was pinned is complete with that shard: what stays was in it.
+//
+// Where a cursor stands lies in memory of its own, so that an iteration that is given up inside user code under
+// some container's lock can be ended later: letting pinned nodes go destroys keys and values.
 
 #include <weakref/detail/operations.hpp>
 
@@ -21,72 +24,52 @@
 namespace weakref::inline v0 {
 namespace detail {
 
-template <class Node, class Core> class cursor {
+template <class Node, class Core> class cursor_position final : public put_off_work {
  public:
   using owner_type = typename Core::owner_type;
 
-  cursor() = default;
-  /// On the first entry. `container` may be null: nothing to see.
-  explicit cursor(Core* container) : container_(container) {
-    if (container_ == nullptr) return;
-    container_->add_ref();
-    is_split_ = container_->all_shards().count() > 1;
-    try {
-      advance();
-    } catch (...) {
-      close();
-      throw;
-    }
+  explicit cursor_position(Core& of) noexcept : container(of), is_split_(container.all_shards().count() > 1) {
+    container.add_ref();
   }
-  cursor(cursor&& other) noexcept
-      : container_(std::exchange(other.container_, nullptr)),
-        pinned_(std::move(other.pinned_)),
-        next_(std::exchange(other.next_, 0)),
-        shard_(other.shard_),
-        is_split_(other.is_split_),
-        current_(std::exchange(other.current_, nullptr)),
-        owner_(std::move(other.owner_)) {
-    other.pinned_.clear();
-  }
-  cursor& operator=(cursor&& other) noexcept {
-    cursor(std::move(other)).swap(*this);
-    return *this;
-  }
-  ~cursor() { close(); }
 
-  bool is_at_end() const noexcept { return current_ == nullptr; }
-  Node& node() const noexcept { return *current_; }
-  const owner_type& owner() const noexcept { return owner_; }
-  owner_type take_owner() noexcept { return std::move(owner_); }
-  Core* container() const noexcept { return container_; }
+  void finish() noexcept override { delete this; }
 
-  /// To the next living entry. Lets the current one go, which may run user code.
-  /// Throws: std::bad_alloc; std::logic_error under a container's lock.
-  void advance() {
-    check_not_under_lock();
+  /// To the next living entry; false at the end. Lets the current one go, which may run user code.
+  /// Throws: std::bad_alloc.
+  bool advance() {
     let_go();
     for (;;) {
       for (; next_ < pinned_.size(); ++next_) {
         Node* const candidate = pinned_[next_];
-        if ((owner_ = owner_if_present(*container_, *candidate))) {
-          current_ = candidate;
+        if ((owner = owner_if_present(container, *candidate))) {
+          node = candidate;
           ++next_;
-          return;
+          return true;
         }
-        container_->unpin(*candidate);
+        container.unpin(*candidate);
       }
       pinned_.clear();
       next_ = 0;
-      if (!pin_next_shard()) return;
+      if (!pin_next_shard()) return false;
     }
   }
+
+  Core& container;
+  Node* node = nullptr; // pinned
+  owner_type owner;
 
  private:
   using shard = typename Core::shard;
   enum class pinning { done, retired, more_room };
 
+  ~cursor_position() {
+    let_go();
+    for (; next_ < pinned_.size(); ++next_) container.unpin(*pinned_[next_]);
+    container.drop_ref();
+  }
+
   bool pin_next_shard() {
-    auto& shards = container_->all_shards();
+    auto& shards = container.all_shards();
     for (;;) {
       if (shard_ == (is_split_ ? shards.count() : 1)) return false;
       switch (pin(shards.at(is_split_, shard_))) {
@@ -104,7 +87,7 @@ template <class Node, class Core> class cursor {
   pinning pin(shard& chosen) {
     // Room is made with no lock held.
     pinned_.reserve(chosen.size.load(std::memory_order_relaxed));
-    typename Core::template access<false> locked(*container_, chosen);
+    typename Core::template access<false> locked(container, chosen);
     if (locked->is_retired) return pinning::retired;
     const auto& entries = locked->entries;
     if (pinned_.capacity() < entries.size()) return pinning::more_room;
@@ -117,36 +100,51 @@ template <class Node, class Core> class cursor {
   }
 
   void let_go() noexcept {
-    if (current_ == nullptr) return;
-    Node* const former = std::exchange(current_, nullptr);
+    if (node == nullptr) return;
+    Node* const former = std::exchange(node, nullptr);
     // The node last: the key is still valid while a referent's destructor runs.
-    release_owner<typename Core::sync>(owner_);
-    container_->unpin(*former);
-  }
-  void close() noexcept {
-    if (container_ == nullptr) return;
-    let_go();
-    for (; next_ < pinned_.size(); ++next_) container_->unpin(*pinned_[next_]);
-    pinned_.clear();
-    std::exchange(container_, nullptr)->drop_ref();
-  }
-  void swap(cursor& other) noexcept {
-    std::swap(container_, other.container_);
-    pinned_.swap(other.pinned_);
-    std::swap(next_, other.next_);
-    std::swap(shard_, other.shard_);
-    std::swap(is_split_, other.is_split_);
-    std::swap(current_, other.current_);
-    owner_.swap(other.owner_);
+    release_owner<typename Core::sync>(owner);
+    container.unpin(*former);
   }
 
-  Core* container_ = nullptr;
   boost::container::vector<Node*> pinned_; // from next_ on
   std::size_t next_ = 0;
   std::size_t shard_ = 0;
-  bool is_split_ = false;
-  Node* current_ = nullptr; // pinned
-  owner_type owner_;
+  bool is_split_;
+};
+
+template <class Node, class Core> class cursor {
+  using position = cursor_position<Node, Core>;
+
+ public:
+  using owner_type = typename Core::owner_type;
+
+  cursor() = default;
+  /// On the first entry. `container` may be null: nothing to see.
+  explicit cursor(Core* container) {
+    if (container == nullptr) return;
+    position_.reset(new position(*container));
+    advance();
+  }
+
+  bool is_at_end() const noexcept { return position_ == nullptr; }
+  Node& node() const noexcept { return *position_->node; }
+  const owner_type& owner() const noexcept { return position_->owner; }
+  owner_type take_owner() noexcept { return std::move(position_->owner); }
+  Core* container() const noexcept { return &position_->container; }
+
+  /// To the next living entry. Lets the current one go, which may run user code.
+  /// Throws: std::bad_alloc; std::logic_error under a container's lock.
+  void advance() {
+    check_not_under_lock();
+    if (!position_->advance()) position_.reset();
+  }
+
+ private:
+  struct end {
+    void operator()(position* over) const noexcept { over->run_outside_locks(); }
+  };
+  std::unique_ptr<position, end> position_;
 };
 
 } // namespace detail

@@ -8,6 +8,7 @@
 // An entry has up to three kinds of sharers: the table, the watch list, and cursors (pins). Each drops its
 // share when it is done, and the last one frees the node, so nobody ever waits for another.
 
+#include <weakref/detail/thread_record.hpp>
 #include <weakref/detail/watch_list.hpp>
 
 #include <atomic>
@@ -16,22 +17,16 @@
 namespace weakref::inline v0 {
 namespace detail {
 
-/// What a death, and a put-off destruction, ask of a container, whatever its types.
-class core_base {
+/// What a death asks of a container, whatever its types.
+class core_base : public put_off_work {
  public:
   /// Takes exactly this entry out of its table, if it is still there; one lock, no user code, no allocation.
   /// Says how the entry is to be discarded once every container has forgotten the object.
   virtual discard_function evict(entry& evicted) noexcept = 0;
-  /// Destroys the container's contents and gives up the container's count on the core.
-  virtual void tear_down() noexcept = 0;
-
-  core_base* next_put_off = nullptr;
 
  protected:
   core_base() = default;
   ~core_base() = default;
-  core_base(const core_base&) = delete;
-  core_base& operator=(const core_base&) = delete;
 };
 
 struct entry : watcher {

@@ -53,9 +53,9 @@ template <class T, class Value> struct key_node : ref<T>, entry {
   template <class Core>
   static bool show(std::optional<item_type>& shown, Core& container, key_node& from,
                    std::shared_ptr<T>&& owner) {
-    const typename Core::template access<copy_runs_user_code> shard(container, from.hash);
-    if (shard->entries.find_entry(from) == Core::none) return false;
-    shown.emplace(item_type{std::move(owner), std::as_const(from.mapped)});
+    std::optional<Value> copy = copy_payload(container, from);
+    if (!copy.has_value()) return false;
+    shown.emplace(item_type{std::move(owner), std::move(*copy)}); // moved with no lock held
     return true;
   }
   template <class Core>

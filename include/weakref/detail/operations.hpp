@@ -261,11 +261,18 @@ bool put(Core& container, new_entry<Core, Node>& added, Keep& keep, Match&& matc
 }
 
 /// A node that was taken out of the table by who holds an owner of its referent.
-template <class Node, class Core> struct released_at_exit {
-  Core& container;
-  Node& node;
-  const typename Core::owner_type& owner;
-  ~released_at_exit() { container.release(node, &owner); }
+template <class Node, class Core> class released_at_exit {
+ public:
+  released_at_exit(Core& container, Node& taken, const typename Core::owner_type& owner) noexcept
+      : container_(container), node_(taken), owner_(owner) {}
+  ~released_at_exit() { container_.release(node_, &owner_); }
+  released_at_exit(const released_at_exit&) = delete;
+  released_at_exit& operator=(const released_at_exit&) = delete;
+
+ private:
+  Core& container_;
+  Node& node_;
+  const typename Core::owner_type& owner_;
 };
 
 /// What else is wanted of an entry that is taken out: nothing.
@@ -298,7 +305,7 @@ typename Core::owner_type take(Core& container, std::uint32_t hash, Match&& matc
     }
   }
   if (taken != nullptr) {
-    const released_at_exit<Node, Core> gone{container, *taken, owner};
+    const released_at_exit<Node, Core> gone(container, *taken, owner);
     rest.outside(*taken);
   }
   return owner;

@@ -104,7 +104,8 @@ boarding<Result> board(Core& container, std::uint32_t hash, Match&& match, Match
 /// that key.
 template <bool user_code, class Creation, class Keep, class Node, class Core, class Key, class Look,
           class Factory>
-auto get_or_create(Core& container, std::uint32_t hash, Key&& key, const Look& look, Factory& factory) {
+decltype(Keep::existing) get_or_create(Core& container, std::uint32_t hash, Key&& key, const Look& look,
+                                       Factory& factory) {
   using result_type = decltype(Keep::existing);
 
   // Steps 1 and 4, until there is a result, or nobody who makes it.
@@ -127,8 +128,10 @@ auto get_or_create(Core& container, std::uint32_t hash, Key&& key, const Look& l
   if (made.owner() == nullptr) return result_type();
   result_type result = Keep::of(made);
   Keep keep;
-  if (!put<user_code, Node>(container, made, keep, look.matcher(creation.key()), own.get()))
-    result = std::move(keep.existing);
+  if (!put<user_code, Node>(container, made, keep, look.matcher(creation.key()), own.get())) {
+    own.landed(keep.existing);
+    return std::move(keep.existing);
+  }
   own.landed(result);
   return result;
 }

@@ -13,7 +13,7 @@
 namespace weakref::inline v0 {
 namespace detail {
 
-class core_base;
+class put_off_work;
 struct referent_header;
 struct wait_point;
 
@@ -25,8 +25,8 @@ struct thread_record {
   /// Deaths put off, oldest first, linked through their watch lists.
   referent_header* first_death = nullptr;
   referent_header* last_death = nullptr;
-  /// Containers whose destruction was put off.
-  core_base* first_container = nullptr;
+  /// What else was put off: the ends of containers and of iterations.
+  put_off_work* first_work = nullptr;
   /// The flight this thread waits for (flight.hpp); read by others under the wait graph's lock.
   wait_point* waiting_for = nullptr;
 };
@@ -44,12 +44,35 @@ inline void check_not_under_lock() {
     throw_reentry();
 }
 
+/// Something that destroys keys, values or referents, and so waits until no lock is held.
+class put_off_work {
+ public:
+  virtual void finish() noexcept = 0;
+  /// Runs it now or, inside user code that runs under some container's lock, when that has been left.
+  void run_outside_locks() noexcept {
+    thread_record& thread = this_thread();
+    if (thread.depth == 0) return finish();
+    next_ = thread.first_work;
+    thread.first_work = this;
+  }
+  put_off_work* next() const noexcept { return next_; }
+
+ protected:
+  put_off_work() = default;
+  ~put_off_work() = default;
+  put_off_work(const put_off_work&) = delete;
+  put_off_work& operator=(const put_off_work&) = delete;
+
+ private:
+  put_off_work* next_ = nullptr;
+};
+
 /// Runs what was put off, deaths in the order they came. Called by whoever left the outermost lock.
 WEAKREF_API void run_put_off_slow() noexcept;
 inline void run_put_off() noexcept {
   const thread_record& thread = this_thread();
   if (thread.depth != 0) return;
-  if (thread.first_death != nullptr || thread.first_container != nullptr) [[unlikely]]
+  if (thread.first_death != nullptr || thread.first_work != nullptr) [[unlikely]]
     run_put_off_slow();
 }
 

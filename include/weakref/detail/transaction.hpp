@@ -49,6 +49,7 @@ template <class Core, class Node> class transaction {
       new_entry<Core, Node> entry(container_, *each.node, each.owner);
       each.reached = stage::released; // if put_one throws, by `entry`
       each.replaced = put_one(entry).replaced;
+      each.owner = entry.owner(); // put_one may have bound the node to another referent
       each.reached = stage::stored;
     }
     for (step& each : steps_) {
