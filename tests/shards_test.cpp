@@ -19,6 +19,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <mutex>
 #include <random>
 #include <string>
@@ -473,6 +474,38 @@ TEST_CASE("locks: hashing, copying and destroying keys and values, factories and
   }
   CHECK(comparisons > 0);
   CHECK(watched_mutex::nested() == nested);
+}
+
+TEST_CASE("locks: an iteration given up inside a visit lets its keys go after the unlock") {
+  using Dictionary = weakref::WeakValueDictionary<LoudKey, Item, weakref::hash<LoudKey>, std::equal_to<>,
+                                                  std::allocator<Item>, watched_mutex>;
+  Dictionary dictionary;
+  int destroyed = 0;
+  std::vector<std::shared_ptr<Item>> owners;
+  for (int number = 0; number < 10; ++number) {
+    owners.push_back(item(number));
+    dictionary.insert(LoudKey(number), owners.back());
+  }
+  std::optional<Dictionary::iterator> iteration(dictionary.begin());
+  const int seen = (*iteration)->key.value;
+  for (int number = 0; number < 10; ++number) {
+    if (number != seen)
+      owners[static_cast<std::size_t>(number)].reset(); // only the iteration has these keys now
+  }
+  CHECK(dictionary.size() == 1);
+  CHECK(LoudKey::alive() == 10);
+  const key_hook hook([&](key_event what, int) {
+    if (what != key_event::destroy) return;
+    CHECK(watched_mutex::held() == 0);
+    ++destroyed;
+  });
+  dictionary.visit(LoudKey(seen), [&](Item&) {
+    destroyed = 0;
+    iteration.reset();
+    CHECK(destroyed == 0);
+  });
+  CHECK(destroyed >= 9);
+  CHECK(LoudKey::alive() == 1);
 }
 
 TEST_CASE("locks: tables grow outside") {

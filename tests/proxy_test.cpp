@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <weakref/proxy.hpp>
+
+#include <weakref/errors.hpp>
+#include <weakref/ref.hpp>
+#include <weakref/referent.hpp>
+
+#include <doctest/doctest.h>
+
+#include <concepts>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "support/journal.hpp"
+#include "support/threads.hpp"
+#include "support/unraisable.hpp"
+#include "support/ways.hpp"
+
+namespace {
+
+using support::journal;
+using support::last_words;
+using weakref::make_tracked;
+using weakref::proxy;
+using weakref::ReferenceError;
+
+struct player {
+  int x = 0;
+  int y = 0;
+  void move(int dx, int dy) {
+    x += dx;
+    y += dy;
+  }
+  int sum() const { return x + y; }
+  friend bool operator==(const player&, const player&) = default;
+};
+
+struct shape {
+  virtual ~shape() = default;
+  virtual int sides() const { return 0; }
+};
+struct square : shape {
+  int sides() const override { return 4; }
+};
+
+struct tally {
+  int* called;
+  void operator()() const { ++*called; }
+};
+
+// -- What a proxy is ------------------------------------------------------------------------------
+
+static_assert(sizeof(proxy<player>) == sizeof(std::weak_ptr<player>));
+static_assert(std::is_nothrow_default_constructible_v<proxy<player>>);
+static_assert(std::is_nothrow_copy_constructible_v<proxy<player>>);
+static_assert(std::is_nothrow_move_constructible_v<proxy<player>>);
+static_assert(std::is_nothrow_copy_assignable_v<proxy<player>>);
+static_assert(std::is_nothrow_constructible_v<proxy<shape>, const std::shared_ptr<square>&>);
+static_assert(!std::is_convertible_v<std::shared_ptr<player>, proxy<player>>); // explicit
+static_assert(!std::is_constructible_v<proxy<square>, const std::shared_ptr<shape>&>);
+static_assert(!std::is_constructible_v<proxy<player>, const std::shared_ptr<const player>&>);
+static_assert(std::is_same_v<proxy<player>::element_type, player>);
+
+static_assert(std::is_same_v<decltype(proxy(std::shared_ptr<player>())), proxy<player>>);
+static_assert(std::is_same_v<decltype(proxy(std::shared_ptr<const player>())), proxy<const player>>);
+static_assert(std::is_same_v<decltype(proxy(std::shared_ptr<player>(), tally{})), proxy<player, tally>>);
+
+using watched = proxy<player, tally>;
+static_assert(!std::is_copy_constructible_v<watched> && !std::is_move_constructible_v<watched>);
+static_assert(!std::is_copy_assignable_v<watched> && !std::is_move_assignable_v<watched>);
+static_assert(std::is_base_of_v<proxy<player>, watched>);
+
+// A proxy is compared as its referent is, and has no hash.
+struct incomparable {};
+template <class Hashed> concept has_hash = requires(const Hashed& h) { std::hash<Hashed>()(h); };
+static_assert(std::equality_comparable<proxy<player>>);
+static_assert(!std::equality_comparable<proxy<incomparable>>);
+static_assert(!has_hash<proxy<player>>);
+
+// What it points to may be declared only.
+struct node {
+  proxy<node> parent;
+  std::vector<proxy<node>> children;
+  int value = 0;
+};
+struct never_defined;
+static_assert(sizeof(proxy<never_defined>) == sizeof(std::weak_ptr<never_defined>));
+static_assert(std::is_default_constructible_v<proxy<never_defined>>);
+
+TEST_CASE("proxy: is used like the object") {
+  const auto owner = make_tracked<player>();
+  const proxy p(owner);
+  p->move(3, 4);
+  CHECK(owner->x == 3);
+  CHECK(p->sum() == 7);
+  p->x = 10;
+  CHECK((*p).get().x == 10);
+  CHECK(&static_cast<player&>(*p) == owner.get());
+  CHECK_FALSE(p.expired());
+  CHECK(owner.use_count() == 1);
+}
+
+TEST_CASE("proxy: keeps nothing alive") {
+  auto owner = make_tracked<player>();
+  const proxy p(owner);
+  const std::weak_ptr<player> object = owner;
+  owner.reset();
+  CHECK(object.expired());
+  CHECK(p.expired());
+}
+
+TEST_CASE("proxy: every use of a dead one throws ReferenceError") {
+  auto owner = make_tracked<player>(player{1, 2});
+  const proxy p(owner);
+  const proxy copy = p;
+  owner.reset();
+  CHECK_THROWS_AS(p->move(1, 1), ReferenceError);
+  CHECK_THROWS_AS(static_cast<void>(*p), ReferenceError);
+  CHECK_THROWS_AS(static_cast<void>(copy->x), ReferenceError);
+  CHECK_THROWS_AS(static_cast<void>(p->x), std::runtime_error); // that is what a ReferenceError is
+  try {
+    static_cast<void>(p->x);
+    FAIL("must throw");
+  } catch (const ReferenceError& error) {
+    CHECK(std::string(error.what()).find("proxy") != std::string::npos);
+  }
+}
+
+TEST_CASE("proxy: one made by default, or from null, is dead") {
+  const proxy<player> none;
+  const proxy null{std::shared_ptr<player>()};
+  CHECK(none.expired());
+  CHECK(null.expired());
+  CHECK_THROWS_AS(static_cast<void>(none->x), ReferenceError);
+  CHECK_THROWS_AS(static_cast<void>(*null), ReferenceError);
+}
+
+TEST_CASE("proxy: takes any owner, tracked or not") {
+  for (const support::way& way : support::every_way) {
+    CAPTURE(way.name);
+    auto owner = way.make();
+    const proxy p(owner);
+    CHECK(p->value == 1);
+    CHECK(weakref::getweakrefcount(owner) == 0);
+    owner.reset();
+    CHECK_THROWS_AS(static_cast<void>(p->value), ReferenceError);
+  }
+  auto plain = std::make_shared<player>();
+  const proxy p(plain);
+  p->x = 5;
+  CHECK(plain->x == 5);
+  plain.reset();
+  CHECK_THROWS_AS(static_cast<void>(p->x), ReferenceError);
+}
+
+TEST_CASE("proxy: is a value: copied, moved, assigned, kept in containers") {
+  auto a = make_tracked<player>(player{1, 1});
+  auto b = make_tracked<player>(player{2, 2});
+  proxy p(a);
+  proxy copy = p;
+  CHECK(copy->x == 1);
+  proxy moved = std::move(copy);
+  CHECK(moved->x == 1);
+  p = proxy(b);
+  CHECK(p->x == 2);
+  std::swap(p, moved);
+  CHECK(p->x == 1);
+  std::vector<proxy<player>> many(3, p);
+  many.emplace_back(b);
+  a.reset();
+  CHECK(many[2].expired());
+  CHECK(many[3]->x == 2);
+}
+
+TEST_CASE("proxy: a proxy of a base calls the derived class's functions; a const one reads only") {
+  const auto owner = make_tracked<square>();
+  const proxy<shape> p(owner);
+  CHECK(p->sides() == 4);
+
+  const auto changing = make_tracked<player>();
+  const proxy<const player> reader(changing);
+  static_assert(std::is_same_v<decltype(*reader.operator->()), const player&>);
+  static_assert(!std::is_convertible_v<decltype(*reader), player&>);
+  static_assert(std::is_convertible_v<decltype(*reader), const player&>);
+  changing->x = 9;
+  CHECK(reader->sum() == 9);
+  const proxy deduced{std::shared_ptr<const player>(changing)};
+  CHECK(deduced->x == 9);
+}
+
+TEST_CASE("proxy: an incomplete type can hold proxies of itself") {
+  auto root = make_tracked<node>();
+  auto child = make_tracked<node>();
+  root->value = 7;
+  child->parent = proxy(root);
+  root->children.emplace_back(child);
+  CHECK(child->parent->value == 7);
+  CHECK(root->children[0]->parent->children[0]->parent->value == 7);
+  root.reset();
+  CHECK_THROWS_AS(static_cast<void>(child->parent->value), ReferenceError);
+}
+
+// -- The full expression --------------------------------------------------------------------------
+
+struct mortal {
+  explicit mortal(journal& j) : words(j, "object"), log(&j) {}
+  last_words words;
+  journal* log;
+  mortal& note(const char* word) {
+    (*log)(word);
+    return *this;
+  }
+  template <class F> mortal& then(F&& f) {
+    f();
+    return *this;
+  }
+};
+
+TEST_CASE("proxy: -> holds the object to the end of the full expression") {
+  journal log;
+  auto owner = make_tracked<mortal>(log);
+  const proxy p(owner);
+  p->note("before").then([&] { owner.reset(); }).note("after");
+  log("next-statement");
+  CHECK(log.text() == "before after ~object next-statement");
+  CHECK(p.expired());
+}
+
+TEST_CASE("proxy: * holds the object while the called function uses it") {
+  journal log;
+  auto owner = make_tracked<mortal>(log);
+  const proxy p(owner);
+  auto use = [&](mortal& object) {
+    owner.reset();
+    log("in-use");
+    object.note("whole");
+  };
+  use(*p);
+  log("next-statement");
+  CHECK(log.text() == "in-use whole ~object next-statement");
+}
+
+TEST_CASE("proxy: what * gives can be kept, and holds the object as long") {
+  journal log;
+  auto owner = make_tracked<mortal>(log);
+  const proxy p(owner);
+  {
+    const auto held = *p;
+    owner.reset();
+    held.get().note("held");
+    CHECK_FALSE(p.expired());
+  }
+  CHECK(log.text() == "held ~object");
+  CHECK(p.expired());
+}
+
+TEST_CASE("proxy: an object whose other owners go on another thread stays for the expression") {
+  std::atomic<bool> destroyed{false};
+  struct flagged {
+    std::atomic<bool>* flag;
+    explicit flagged(std::atomic<bool>& f) : flag(&f) {}
+    flagged(const flagged&) = delete;
+    flagged& operator=(const flagged&) = delete;
+    ~flagged() { *flag = true; }
+    bool wait(const support::gate& gone) const {
+      gone.wait();
+      return *flag;
+    }
+  };
+  auto owner = make_tracked<flagged>(destroyed);
+  const proxy p(owner);
+  support::gate inside, gone;
+  const support::joining_thread other([&] {
+    inside.wait();
+    owner.reset();
+    gone.open();
+  });
+  CHECK_FALSE(p->then_wait_is_not_needed());
+}
+
+} // namespace
