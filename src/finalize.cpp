@@ -27,14 +27,16 @@ struct finalizer_registry {
     return *only;
   }
 
+  /// With the lock. False if std::atexit refuses: after the exit functions have run nothing runs at exit any
+  /// more, but threads may, and what they make still ends by hand or by death.
+  bool arm() noexcept {
+    if (!is_armed) is_armed = std::atexit(run_all) == 0;
+    return is_armed || has_run;
+  }
+
   void add(const std::shared_ptr<finalizer>& made) {
     const std::lock_guard lock(mutex);
-    if (!is_armed) {
-      // Refused after the exit functions have run: nothing runs at exit any more, but threads may, and what
-      // they make still ends by hand or by death.
-      is_armed = std::atexit(run_all) == 0;
-      if (!is_armed && !has_run) throw std::bad_alloc();
-    }
+    if (!arm()) throw std::bad_alloc();
     if (made->is_claimed()) return; // retire() on another thread was faster
     const std::uint64_t number = last_number + 1;
     alive.emplace_hint(alive.end(), number, made);
@@ -48,6 +50,7 @@ struct finalizer_registry {
     const auto at = alive.find(gone.number_);
     kept = std::move(at->second);
     alive.erase(at);
+    gone.number_ = 0;
     return kept;
   }
 
@@ -84,6 +87,19 @@ struct finalizer_registry {
 finalizer::~finalizer() = default;
 
 void finalizer::enroll(const std::shared_ptr<finalizer>& made) { finalizer_registry::get().add(made); }
+
+std::shared_ptr<const void> finalizer::peek() noexcept {
+  const std::lock_guard lock(finalizer_registry::get().mutex);
+  // Whoever has claimed it drops what it knows of the object only after it has left the registry.
+  return number_ != 0 ? referent() : nullptr;
+}
+
+void finalizer::run_at_exit(bool yes) noexcept {
+  runs_at_exit_.store(yes, std::memory_order_relaxed);
+  if (!yes) return;
+  const std::lock_guard lock(finalizer_registry::get().mutex);
+  finalizer_registry::get().arm(); // the exit's run may have passed it over
+}
 
 bool finalizer::claim(std::shared_ptr<finalizer>& kept) noexcept {
   // acq_rel: whoever comes second sees that the first one has it, and nothing else of it

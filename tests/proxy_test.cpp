@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <concepts>
 #include <functional>
 #include <memory>
@@ -77,7 +78,10 @@ static_assert(std::is_base_of_v<proxy<player>, watched>);
 
 // A proxy is compared as its referent is, and has no hash.
 struct incomparable {};
-template <class Hashed> concept has_hash = requires(const Hashed& h) { std::hash<Hashed>()(h); };
+template <class Hashed>
+concept has_hash = requires(const Hashed& h) {
+  std::hash<Hashed>()(h);
+};
 static_assert(std::equality_comparable<proxy<player>>);
 static_assert(!std::equality_comparable<proxy<incomparable>>);
 static_assert(!has_hash<proxy<player>>);
@@ -260,18 +264,19 @@ TEST_CASE("proxy: what * gives can be kept, and holds the object as long") {
 }
 
 TEST_CASE("proxy: an object whose other owners go on another thread stays for the expression") {
-  std::atomic<bool> destroyed{false};
   struct flagged {
     std::atomic<bool>* flag;
     explicit flagged(std::atomic<bool>& f) : flag(&f) {}
     flagged(const flagged&) = delete;
     flagged& operator=(const flagged&) = delete;
     ~flagged() { *flag = true; }
-    bool wait(const support::gate& gone) const {
+    bool is_whole_after(support::gate& inside, const support::gate& gone) const {
+      inside.open();
       gone.wait();
-      return *flag;
+      return !*flag;
     }
   };
+  std::atomic<bool> destroyed{false};
   auto owner = make_tracked<flagged>(destroyed);
   const proxy p(owner);
   support::gate inside, gone;
@@ -280,7 +285,213 @@ TEST_CASE("proxy: an object whose other owners go on another thread stays for th
     owner.reset();
     gone.open();
   });
-  CHECK_FALSE(p->then_wait_is_not_needed());
+  CHECK(p->is_whole_after(inside, gone));
+  CHECK(destroyed);
+}
+
+TEST_CASE("proxy: an exception that leaves the expression lets the object go") {
+  auto owner = make_tracked<player>();
+  const proxy p(owner);
+  auto use = [](player&) { throw std::logic_error("in use"); };
+  CHECK_THROWS_AS(use(*p), std::logic_error);
+  CHECK(owner.use_count() == 1);
+}
+
+// -- Comparison -----------------------------------------------------------------------------------
+
+TEST_CASE("proxy: compares the referents by their ==") {
+  const auto a = make_tracked<player>(player{1, 2});
+  const auto b = make_tracked<player>(player{1, 2});
+  const proxy pa(a);
+  const proxy pb(b);
+  CHECK(pa == pb);
+  b->x = 5;
+  CHECK(pa != pb);
+  CHECK(pa == proxy(a));
+  CHECK(a.use_count() == 1);
+}
+
+TEST_CASE("proxy: comparing with a dead one throws, even with itself") {
+  auto a = make_tracked<player>();
+  const auto b = make_tracked<player>();
+  const proxy pa(a);
+  const proxy pb(b);
+  a.reset();
+  CHECK_THROWS_AS(static_cast<void>(pa == pb), ReferenceError);
+  CHECK_THROWS_AS(static_cast<void>(pb == pa), ReferenceError);
+  CHECK_THROWS_AS(static_cast<void>(pa == pa), ReferenceError);
+  CHECK_THROWS_AS(static_cast<void>(proxy<player>() != pb), ReferenceError);
+}
+
+TEST_CASE("proxy: what == throws is thrown, and both objects outlive the comparison") {
+  struct quarrel {
+    std::shared_ptr<quarrel>* killed = nullptr;
+    bool throws = false;
+    int* alive;
+    explicit quarrel(int& count) : alive(&count) { ++*alive; }
+    quarrel(const quarrel&) = delete;
+    quarrel& operator=(const quarrel&) = delete;
+    ~quarrel() { --*alive; }
+    bool operator==(const quarrel& other) const {
+      if (throws) throw std::runtime_error("quarrel");
+      if (other.killed != nullptr) other.killed->reset();
+      if (killed != nullptr) killed->reset();
+      return *alive == 2;
+    }
+  };
+  int alive = 0;
+  auto a = make_tracked<quarrel>(alive);
+  auto b = make_tracked<quarrel>(alive);
+  const proxy pa(a);
+  const proxy pb(b);
+  a->throws = true;
+  CHECK_THROWS_WITH_AS(static_cast<void>(pa == pb), "quarrel", std::runtime_error);
+  a->throws = false;
+  a->killed = &a;
+  b->killed = &b;
+  CHECK(pa == pb);
+  CHECK(alive == 0);
+}
+
+// -- Callbacks ------------------------------------------------------------------------------------
+
+TEST_CASE("proxy: with a callback, it is called once when the object dies, however it came to be tracked") {
+  for (const support::way& way : support::every_way) {
+    CAPTURE(way.name);
+    int called = 0;
+    auto owner = way.make();
+    const proxy p(owner, tally{&called});
+    CHECK(p->value == 1);
+    CHECK(weakref::getweakrefcount(owner) == 1);
+    owner.reset();
+    CHECK(called == 1);
+    CHECK_THROWS_AS(static_cast<void>(p->value), ReferenceError);
+  }
+}
+
+TEST_CASE("proxy: the callback may take the proxy, and sees it and all others dead") {
+  auto owner = make_tracked<player>();
+  const proxy other(owner);
+  const weakref::ref reference(owner);
+  proxy<player>* seen = nullptr;
+  bool dead = false;
+  proxy p(owner, [&](proxy<player>& self) {
+    seen = &self;
+    dead = self.expired() && other.expired() && reference() == nullptr;
+    CHECK_THROWS_AS(self->move(1, 1), ReferenceError);
+  });
+  owner.reset();
+  CHECK(seen == &p);
+  CHECK(dead);
+}
+
+TEST_CASE("proxy: callbacks that take it const, by reference to const or by copy") {
+  auto owner = make_tracked<player>();
+  int called = 0;
+  const proxy by_reference(owner, [&](const proxy<player>&) { ++called; });
+  const proxy by_copy(owner, [&](proxy<player> self) { called += self.expired() ? 1 : 100; });
+  const proxy with_state(owner, [&, count = 0](proxy<player>&) mutable { called += ++count; });
+  owner.reset();
+  CHECK(called == 3);
+}
+
+TEST_CASE("proxy: callbacks run newest first, together with those of refs") {
+  journal log;
+  auto owner = make_tracked<player>();
+  auto note = [&](const char* word) { return [&log, word] { log(word); }; };
+  const proxy a(owner, note("a"));
+  const weakref::ref b(owner, note("b"));
+  const proxy c(owner, note("c"));
+  owner.reset();
+  CHECK(log.text() == "c b a");
+}
+
+TEST_CASE("proxy: what a callback throws goes to the unraisable hook") {
+  const support::unraisable_log log;
+  auto owner = make_tracked<player>();
+  int called = 0;
+  const proxy older(owner, tally{&called});
+  const proxy failing(owner, [](proxy<player>& self) { self->move(0, 0); });
+  owner.reset();
+  CHECK(called == 1);
+  CHECK(log.text().find("proxy") != std::string::npos); // the ReferenceError's message
+}
+
+TEST_CASE("proxy: destroyed first, its callback is not called") {
+  int called = 0;
+  auto owner = make_tracked<player>();
+  { const proxy p(owner, tally{&called}); }
+  CHECK(weakref::getweakrefcount(owner) == 0);
+  owner.reset();
+  CHECK(called == 0);
+}
+
+TEST_CASE("proxy: a callback may destroy its own proxy, and others") {
+  int called = 0;
+  auto owner = make_tracked<player>();
+  using watching = proxy<player, std::function<void(proxy<player>&)>>;
+  std::unique_ptr<watching> older, self;
+  older = std::make_unique<watching>(owner, [&](proxy<player>&) { ++called; });
+  self = std::make_unique<watching>(owner, [&](proxy<player>&) {
+    ++called;
+    older.reset();
+    self.reset();
+  });
+  owner.reset();
+  CHECK(called == 1);
+  CHECK(self == nullptr);
+}
+
+TEST_CASE("proxy: the end of one waits for its callback on another thread") {
+  support::gate inside, leave;
+  std::atomic<bool> returned{false}, destroyed{false}, too_late{false};
+  auto owner = make_tracked<player>();
+  auto callback = [&] {
+    inside.open();
+    leave.wait();
+    support::give_way();
+    if (destroyed) too_late = true;
+    returned = true;
+  };
+  auto p = std::make_unique<proxy<player, decltype(callback)>>(owner, callback);
+  const support::joining_thread dying([last = std::move(owner)]() mutable { last.reset(); });
+  inside.wait();
+  leave.open();
+  p.reset();
+  destroyed = true;
+  CHECK(returned);
+  CHECK_FALSE(too_late);
+}
+
+TEST_CASE("proxy: a copy of one with a callback is a plain proxy") {
+  int called = 0;
+  auto owner = make_tracked<player>(player{4, 0});
+  const proxy p(owner, tally{&called});
+  const proxy<player> copy(static_cast<const proxy<player>&>(p));
+  CHECK(copy->x == 4);
+  CHECK(copy == p);
+  owner.reset();
+  CHECK(called == 1);
+}
+
+TEST_CASE("proxy: a proxy of a base, or of a const object, with a callback") {
+  int called = 0;
+  auto owner = make_tracked<square>();
+  const proxy<shape, tally> p(owner, tally{&called});
+  const proxy<const shape, tally> reader(owner, tally{&called});
+  CHECK(p->sides() == 4);
+  CHECK(reader->sides() == 4);
+  owner.reset();
+  CHECK(called == 2);
+}
+
+TEST_CASE("proxy: a callback for an untracked or null owner is refused") {
+  int called = 0;
+  const auto untracked = std::make_shared<player>();
+  CHECK_THROWS_AS(proxy(untracked, tally{&called}), weakref::untracked_error);
+  CHECK_THROWS_AS(proxy(std::shared_ptr<player>(), tally{&called}), weakref::untracked_error);
+  CHECK(untracked.use_count() == 1);
+  CHECK(called == 0);
 }
 
 } // namespace

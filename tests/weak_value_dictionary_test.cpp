@@ -3,6 +3,7 @@
 // number in a comment is the number of a failure mode.
 #include <weakref/weak_value_dictionary.hpp>
 
+#include "support/counting_allocator.hpp"
 #include "support/dictionary_keys.hpp"
 #include "support/dictionary_new.hpp"
 #include "support/dictionary_objects.hpp"
@@ -886,8 +887,28 @@ TEST_CASE("WeakValueDictionary: churn of untracked objects does not grow the dic
   CHECK(items.size() <= 200);
 }
 
-// --- failure modes
-// --------------------------------------------------------------------------------------------------------------
+TEST_CASE("WeakValueDictionary: a table that dead untracked entries fill does not grow") {
+  using Counted = weakref::WeakValueDictionary<int, Item, weakref::hash<int>, std::equal_to<>,
+                                               support::counting_allocator<Item>>;
+  support::ledger book;
+  Counted items(weakref::options{.shards = 1, .accept_untracked = true},
+                support::counting_allocator<Item>(book));
+  items.reserve(1000);
+  std::vector<std::shared_ptr<Item>> owners;
+  for (int number = 0; number < 1000; ++number) {
+    owners.push_back(std::make_shared<Item>(number));
+    items.insert(number, owners.back());
+  }
+  const std::size_t full = book.bytes;
+  for (std::size_t index = 0; index < 400; ++index) owners[index].reset();
+  for (int number = 1000; number < 1350; ++number) {
+    owners.push_back(std::make_shared<Item>(number));
+    items.insert(number, owners.back());
+  }
+  CHECK(book.bytes <= full);
+}
+
+// --- failure modes -------------------------------------------------------------------------------------
 
 // 1, 18: an enable_weakref object is evicted when its base is destroyed; by then its own destructor has
 // stored a successor.

@@ -25,6 +25,7 @@
 // destructor and on threads that still run. (Python calls none once its shutdown is over; here an object that
 // dies even later is still finalized.)
 
+#include <weakref/detail/tracking.hpp>
 #include <weakref/fwd.hpp>
 #include <weakref/ref.hpp>
 
@@ -50,21 +51,24 @@ class WEAKREF_API finalizer {
   finalizer& operator=(const finalizer&) = delete;
   virtual ~finalizer();
 
+  /// Of one that is in the registry; under its lock.
   virtual std::shared_ptr<const void> referent() const noexcept = 0;
-  /// Afterwards no death calls it, or is calling it.
+  /// Afterwards no death calls it, or is calling it, and nothing is kept of the object.
   virtual void disarm() noexcept = 0;
   /// Calls the function, whatever it returns.
   virtual void run() = 0;
-  /// Destroys the function and its arguments.
+  /// Destroys the function and its arguments too.
   virtual void forget() noexcept = 0;
 
   /// Into the registry. Throws: std::bad_alloc.
   static void enroll(const std::shared_ptr<finalizer>& made);
   /// Out of the registry, for whoever comes first: `kept` is the registry's share then.
   bool claim(std::shared_ptr<finalizer>& kept) noexcept;
+  /// Empty once it is claimed.
+  std::shared_ptr<const void> peek() noexcept;
   bool is_claimed() const noexcept { return is_claimed_.load(std::memory_order_acquire); }
   bool runs_at_exit() const noexcept { return runs_at_exit_.load(std::memory_order_relaxed); }
-  void run_at_exit(bool yes) noexcept { runs_at_exit_.store(yes, std::memory_order_relaxed); }
+  void run_at_exit(bool yes) noexcept;
 
  private:
   friend struct finalizer_registry;
@@ -85,20 +89,19 @@ class finalizer_of final : public finalizer_returning<Result> {
     finalizer_of* self;
     void operator()() const { self->die(); }
   };
-  struct watching : ref<T, on_death> {
-    using ref<T, on_death>::ref;
-    using ref<T, on_death>::disarm;
-  };
 
  public:
   template <class Function, class... Arguments>
   explicit finalizer_of(const std::shared_ptr<T>& owner, Function&& function, Arguments&&... arguments)
       : call_(std::in_place, std::forward<Function>(function), std::forward<Arguments>(arguments)...),
-        watch_(owner, on_death{this}) {}
+        watch_(std::in_place, owner, on_death{this}) {}
 
-  std::shared_ptr<const void> referent() const noexcept override { return watch_(); }
-  void disarm() noexcept override { watch_.disarm(); }
-  void forget() noexcept override { call_.reset(); }
+  std::shared_ptr<const void> referent() const noexcept override { return (*watch_)(); }
+  void disarm() noexcept override { watch_.reset(); }
+  void forget() noexcept override {
+    call_.reset();
+    watch_.reset(); // after a death inside its own callback, which may do that
+  }
   void run() override { static_cast<void>(call()); }
   Result call() override {
     return std::apply(
@@ -121,8 +124,14 @@ class finalizer_of final : public finalizer_returning<Result> {
   };
 
   std::optional<std::tuple<F, Args...>> call_;
-  watching watch_; // goes first
+  std::optional<ref<T, on_death>> watch_; // goes first
 };
+
+/// The owner, if a finalizer can hear of its end; throws before anything is moved.
+template <class F, class T> const std::shared_ptr<T>& checked(const std::shared_ptr<T>& owner) {
+  require_tracking<sync_of<std::decay_t<F>>>(owner, false);
+  return owner;
+}
 
 /// What handles of every result have in common.
 template <class Finalizer> class finalize_handle {
@@ -131,7 +140,7 @@ template <class Finalizer> class finalize_handle {
   bool alive() const noexcept { return finalizer_ != nullptr && !finalizer_->is_claimed(); }
   /// The object's owner, if the finalizer is alive; else empty.
   std::shared_ptr<const void> peek() const noexcept {
-    return alive() ? finalizer_->referent() : std::shared_ptr<const void>();
+    return finalizer_ != nullptr ? finalizer_->peek() : std::shared_ptr<const void>();
   }
   /// Ends the finalizer without calling it, and returns the object's owner; empty if it is too late. The
   /// function and its arguments are destroyed before this returns.
@@ -184,13 +193,13 @@ template <class Result> class finalize : public detail::finalize_handle<detail::
   /// Dead.
   finalize() noexcept = default;
   /// When the object dies, or by hand, or at exit: function(args...), both stored by value and moved into the
-  /// call. Cost: allocates twice. Throws: untracked_error for an untracked or null owner; std::bad_alloc; what
-  /// moving the arguments throws. Then there is no finalizer.
+  /// call. Cost: allocates twice. Throws: untracked_error for an untracked or null owner, before anything is
+  /// moved; std::bad_alloc; what moving the arguments throws. Then there is no finalizer.
   template <class T, class F, class... Args>
     requires std::invocable<std::decay_t<F>, std::decay_t<Args>...>
   explicit finalize(const std::shared_ptr<T>& owner, F&& function, Args&&... args)
       : base(std::make_shared<detail::finalizer_of<Result, T, std::decay_t<F>, std::decay_t<Args>...>>(
-            owner, std::forward<F>(function), std::forward<Args>(args)...)) {
+            detail::checked<F>(owner), std::forward<F>(function), std::forward<Args>(args)...)) {
     detail::finalizer::enroll(this->finalizer_);
   }
 
@@ -214,7 +223,7 @@ template <> class finalize<void> : public detail::finalize_handle<detail::finali
     requires std::invocable<std::decay_t<F>, std::decay_t<Args>...>
   explicit finalize(const std::shared_ptr<T>& owner, F&& function, Args&&... args)
       : base(std::make_shared<detail::finalizer_of<void, T, std::decay_t<F>, std::decay_t<Args>...>>(
-            owner, std::forward<F>(function), std::forward<Args>(args)...)) {
+            detail::checked<F>(owner), std::forward<F>(function), std::forward<Args>(args)...)) {
     detail::finalizer::enroll(this->finalizer_);
   }
   /// Any other handle, its result forgotten.
