@@ -27,6 +27,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -371,8 +372,8 @@ TEST_CASE("WeakKeyDictionary: members of one object are keys of their own, whoev
 }
 
 TEST_CASE("WeakKeyDictionary: one address under two owners is two keys") {
-  static Item shared_by_both(7);
-  auto left = weakref::make_tracked<int>(1);
+  Item shared_by_both(7);
+  const auto left = weakref::make_tracked<int>(1);
   const auto right = weakref::make_tracked<int>(2);
   const std::shared_ptr<Item> by_left(left, &shared_by_both);
   const std::shared_ptr<Item> by_right(right, &shared_by_both);
@@ -930,7 +931,7 @@ TEST_CASE("WeakKeyDictionary: a value's copy that uses a dictionary is told so, 
   CHECK_THROWS_AS((void)payloads.popitem(), std::logic_error);
   CHECK_THROWS_AS((void)payloads.begin(), std::logic_error);
   CHECK_THROWS_AS(payloads.erase_if([](const auto&, const Payload&) { return true; }), std::logic_error);
-  CHECK_THROWS_AS(({ const auto copy = payloads; }), std::logic_error);
+  CHECK_THROWS_AS(decltype(payloads)(std::as_const(payloads)), std::logic_error);
   CHECK_THROWS_AS((void)payloads.get_or_create(one, [] { return Payload(2); }), std::logic_error);
   CHECK(copies == 8);
   CHECK(payloads.size() == 1);
@@ -1153,7 +1154,7 @@ TEST_CASE("WeakKeyDictionary: by value: a comparison that kills the compared key
   Word::on_equal = [&] {
     first.reset();
     second.reset();
-    CHECK(Word::alive() == 3);
+    CHECK(Word::alive() == 4);
   };
   CHECK_FALSE(words.contains(Word("nuts")));
   Word::on_equal = nullptr;
@@ -1192,4 +1193,771 @@ TEST_CASE("WeakKeyDictionary: by value: the first key dies while its value is be
   CHECK(words.size() == 1);
   CHECK(Word::alive() == 1);
   Word::reset();
+}
+
+// --- get_or_create -------------------------------------------------------------------------------------------
+
+TEST_CASE("WeakKeyDictionary: get_or_create makes a value once, with the key if the factory takes it") {
+  Sides sides;
+  const auto one = item(7);
+  int runs = 0;
+  const auto make = [&](const std::shared_ptr<Item>& key) {
+    ++runs;
+    return 10 * key->number;
+  };
+  CHECK(sides.get_or_create(one, make) == 70);
+  CHECK(sides.get_or_create(one, make) == 70);
+  CHECK(sides.get_or_create(one, [] { return 1; }) == 70);
+  CHECK(runs == 1);
+  CHECK(sides.size() == 1);
+  CHECK(weakref::getweakrefcount(one) == 1);
+}
+
+TEST_CASE("WeakKeyDictionary: a factory may use the dictionary, and what is stored meanwhile wins") {
+  Sides sides;
+  const auto one = item(1);
+  const auto two = item(2);
+  CHECK(sides.get_or_create(one, [&] {
+    CHECK_FALSE(sides.contains(one));
+    CHECK(sides.get_or_create(two, [] { return 20; }) == 20);
+    sides.insert(one, 5);
+    return 10;
+  }) == 5);
+  CHECK(sides.at(one) == 5);
+  // What is erased meanwhile does not cancel the creation.
+  sides.erase(one);
+  CHECK(sides.get_or_create(one, [&] {
+    sides.insert(one, 5);
+    sides.erase(one);
+    sides.clear();
+    return 10;
+  }) == 10);
+  CHECK(contents(sides) == Contents{{1, 10}});
+}
+
+namespace {
+
+// Copies, but its assignment and its move fail once they are told to.
+struct Brittle {
+  explicit Brittle(int start) : number(start) {}
+  Brittle(const Brittle&) = default;
+  Brittle(Brittle&& other) : number(other.number) { fail(); }
+  Brittle& operator=(const Brittle& other) {
+    fail();
+    number = other.number;
+    return *this;
+  }
+  static void fail() {
+    if (fails) throw std::runtime_error("brittle");
+  }
+  int number;
+  static inline bool fails = false;
+};
+
+} // namespace
+
+TEST_CASE("WeakKeyDictionary: a value whose move fails at the end of get_or_create leaves no creation behind") {
+  weakref::WeakKeyDictionary<Item, Brittle> brittle;
+  const auto one = item(1);
+  try {
+    (void)brittle.get_or_create(one, [&] {
+      brittle.try_emplace(one, 5);
+      Brittle::fails = true;
+      return Brittle(10);
+    });
+  } catch (const std::runtime_error&) {}
+  Brittle::fails = false;
+  CHECK(brittle.at(one).number == 5);
+  CHECK(brittle.get_or_create(one, [] { return Brittle(11); }).number == 5);
+  CHECK(brittle.erase(one));
+  CHECK(brittle.get_or_create(one, [] { return Brittle(11); }).number == 11);
+}
+
+// 17
+TEST_CASE("WeakKeyDictionary: a factory that asks for its own key is told so; one that throws stores nothing") {
+  Sides sides;
+  const auto one = item(1);
+  CHECK_THROWS_AS((void)sides.get_or_create(
+                      one, [&] { return sides.get_or_create(one, [] { return 1; }); }),
+                  std::logic_error);
+  CHECK_THROWS_AS((void)sides.get_or_create(one, []() -> int { throw std::runtime_error("no"); }),
+                  std::runtime_error);
+  CHECK(sides.empty());
+  CHECK(weakref::getweakrefcount(one) == 0);
+  CHECK(sides.get_or_create(one, [] { return 2; }) == 2);
+
+  Words words;
+  const auto first = word("fig");
+  const auto second = word("fig");
+  CHECK_THROWS_AS((void)words.get_or_create(
+                      first, [&] { return words.get_or_create(second, [] { return 1; }); }),
+                  std::logic_error);
+  CHECK(words.empty());
+  Word::reset();
+}
+
+TEST_CASE("WeakKeyDictionary: of concurrent callers one runs its factory, the others get copies of its value") {
+  using Waiting = weakref::WeakKeyDictionary<Item, std::shared_ptr<int>, weakref::by_identity,
+                                             weakref::by_identity, std::allocator<Item>, waiting_mutex>;
+  constexpr unsigned callers = 4;
+  for (int round = 0; round < 20; ++round) {
+    Waiting waiting;
+    const auto one = item(1);
+    std::atomic<int> runs{0};
+    std::vector<std::shared_ptr<int>> got(callers);
+    together(callers, [&](unsigned caller) {
+      got[caller] = waiting.get_or_create(one, [&] {
+        ++runs;
+        waiting_mutex::await_waiting(callers - 1);
+        waiting.clear(); // does not cancel
+        return std::make_shared<int>(round);
+      });
+    });
+    CHECK(runs == 1);
+    for (const auto& value : got) CHECK(value == got.front());
+    CHECK(waiting.at(one) == got.front());
+  }
+}
+
+TEST_CASE("WeakKeyDictionary: by value: callers with equal keys wait for one another") {
+  using Waiting =
+      weakref::WeakKeyDictionary<Word, std::shared_ptr<int>, WordHash, WordEqual, std::allocator<Word>, waiting_mutex>;
+  Word::reset();
+  Waiting waiting;
+  std::vector<std::shared_ptr<Word>> keys{word("fig"), word("fig"), word("fig")};
+  std::vector<std::shared_ptr<int>> got(keys.size());
+  std::atomic<int> runs{0};
+  // Hash and comparison count without locks: the threads come one after the other until they wait.
+  gate flying;
+  std::thread creator([&] {
+    got[0] = waiting.get_or_create(keys[0], [&] {
+      ++runs;
+      flying.open();
+      waiting_mutex::await_waiting(1);
+      return std::make_shared<int>(1);
+    });
+  });
+  flying.wait();
+  got[1] = waiting.get_or_create(keys[1], [&] {
+    ++runs;
+    return std::make_shared<int>(2);
+  });
+  creator.join();
+  CHECK(runs == 1);
+  CHECK(got[0] == got[1]);
+  CHECK(waiting.size() == 1);
+  for (const auto& key : waiting.keys()) CHECK(key == keys[0]);
+  Word::reset();
+}
+
+TEST_CASE("WeakKeyDictionary: when a factory throws one of those who wait runs its own") {
+  using Waiting = weakref::WeakKeyDictionary<Item, int, weakref::by_identity, weakref::by_identity,
+                                             std::allocator<Item>, waiting_mutex>;
+  constexpr unsigned callers = 3;
+  Waiting waiting;
+  const auto one = item(1);
+  std::atomic<int> runs{0};
+  std::atomic<int> failures{0};
+  std::atomic<int> results{0};
+  together(callers, [&](unsigned) {
+    try {
+      results += waiting.get_or_create(one, [&] {
+        if (runs++ == 0) {
+          waiting_mutex::await_waiting(callers - 1);
+          throw std::runtime_error("first");
+        }
+        return 5;
+      });
+    } catch (const std::runtime_error&) {
+      ++failures;
+    }
+  });
+  CHECK(failures == 1);
+  CHECK(runs == 2);
+  CHECK(results == 10);
+  CHECK(waiting.at(one) == 5);
+}
+
+// --- taken out -----------------------------------------------------------------------------------------------
+
+TEST_CASE("WeakKeyDictionary: pop, popitem and erase take entries out") {
+  const auto one = item(1);
+  const auto two = item(2);
+  const auto three = item(3);
+  Sides sides{{one, 10}, {two, 20}, {three, 30}};
+  CHECK(sides.pop(one) == 10);
+  CHECK(sides.pop(one) == std::nullopt);
+  CHECK(sides.pop(one, 5) == 5);
+  CHECK(sides.pop(two, 5) == 20);
+  CHECK(weakref::getweakrefcount(one) == 0);
+  const std::pair<std::shared_ptr<Item>, int> last = sides.popitem();
+  CHECK(last == Pair{three, 30});
+  CHECK_THROWS_AS((void)sides.popitem(), std::out_of_range);
+  sides.insert(one, 1);
+  CHECK(sides.erase(*one));
+  CHECK_FALSE(sides.erase(one));
+  CHECK(sides.empty());
+}
+
+TEST_CASE("WeakKeyDictionary: popitem takes every entry once, in every shard") {
+  for (const std::size_t shards : {1, 4}) {
+    Sides sides(weakref::options{.shards = shards});
+    std::vector<std::shared_ptr<Item>> keys;
+    std::set<int> expected;
+    for (int i = 0; i < 50; ++i) {
+      keys.push_back(item(i));
+      sides.insert(keys.back(), i);
+      expected.insert(i);
+    }
+    std::set<int> seen;
+    for (int i = 0; i < 50; ++i) {
+      const auto [key, value] = sides.popitem();
+      CHECK(key->number == value);
+      seen.insert(value);
+    }
+    CHECK(seen == expected);
+    CHECK(sides.empty());
+  }
+}
+
+TEST_CASE("WeakKeyDictionary: erase_if asks with no lock held, takes nothing before it has seen all, and counts") {
+  std::vector<std::shared_ptr<Item>> keys;
+  Sides sides;
+  for (int i = 0; i < 10; ++i) {
+    keys.push_back(item(i));
+    sides.insert(keys.back(), 10 * i);
+  }
+  CHECK(sides.erase_if([&](const std::shared_ptr<Item>& key, const int& value) {
+    CHECK(value == 10 * key->number);
+    CHECK(sides.size() == 10);
+    CHECK(sides.contains(key));
+    return value % 20 == 0;
+  }) == 5);
+  CHECK(sides.size() == 5);
+  CHECK(sides.erase_if([](const std::shared_ptr<Item>& key) { return key->number == 1; }) == 1);
+  int asked = 0;
+  CHECK_THROWS_AS(sides.erase_if([&](const std::shared_ptr<Item>&) -> bool {
+    if (++asked == 3) throw std::runtime_error("enough");
+    return true;
+  }),
+                  std::runtime_error);
+  CHECK(sides.size() == 4);
+}
+
+// --- as a whole ----------------------------------------------------------------------------------------------
+
+TEST_CASE("WeakKeyDictionary: a copy has the keys and copies of the values, and goes its own way") {
+  auto one = item(1);
+  const auto two = item(2);
+  Sides sides{{one, 10}, {two, 20}};
+  Sides copy(sides);
+  CHECK(copy == sides);
+  copy.visit(one, [](int& value) { value = 11; });
+  CHECK(sides.at(one) == 10);
+  CHECK(copy != sides);
+  sides.erase(two);
+  CHECK(copy.contains(two));
+  one.reset();
+  CHECK(sides.empty());
+  CHECK(copy.size() == 1);
+  Sides& same = copy;
+  copy = same;
+  CHECK(contents(copy) == Contents{{2, 20}});
+}
+
+// 9
+TEST_CASE("WeakKeyDictionary: after copy, move, swap and assignment every death leaves the right dictionary") {
+  auto one = item(1);
+  auto two = item(2);
+  auto three = item(3);
+  Sides first{{one, 1}};
+  Sides second{{two, 2}, {three, 3}};
+  Sides third(first);
+  first.swap(second);
+  Sides fourth(std::move(second));
+  second = first;
+  one.reset();
+  CHECK(fourth.empty());
+  CHECK(third.empty());
+  CHECK(first.size() == 2);
+  two.reset();
+  CHECK(contents(first) == Contents{{3, 3}});
+  CHECK(contents(second) == Contents{{3, 3}});
+  first = std::move(second);
+  CHECK(weakref::getweakrefcount(three) == 1);
+  swap(first, fourth);
+  CHECK(second.empty()); // NOLINT(bugprone-use-after-move)
+  CHECK(second.insert(three, 5));
+  three.reset();
+  CHECK(first.empty());
+  CHECK(second.empty());
+  CHECK(fourth.empty());
+}
+
+TEST_CASE("WeakKeyDictionary: equality is that of objects and values") {
+  const auto one = item(1);
+  const auto two = item(2);
+  CHECK(Sides{{one, 1}, {two, 2}} == Sides{{two, 2}, {one, 1}});
+  CHECK(Sides{{one, 1}} != Sides{{one, 2}});
+  CHECK(Sides{{one, 1}} != Sides{{two, 1}});
+  CHECK(Sides{{one, 1}} != Sides{{one, 1}, {two, 2}});
+  CHECK(Sides() == Sides({.shards = 4}));
+}
+
+TEST_CASE("WeakKeyDictionary: | and |= and update, with dictionaries and ranges, themselves included") {
+  const auto one = item(1);
+  const auto two = item(2);
+  const auto three = item(3);
+  Sides left{{one, 1}, {two, 2}};
+  const Sides right{{two, 22}, {three, 33}};
+  CHECK(contents(left | right) == Contents{{1, 1}, {2, 22}, {3, 33}});
+  CHECK(contents(right | left) == Contents{{1, 1}, {2, 2}, {3, 33}});
+  CHECK(contents(left | std::vector<Pair>{{one, 5}}) == Contents{{1, 5}, {2, 2}});
+  CHECK(contents(left) == Contents{{1, 1}, {2, 2}});
+  left |= right;
+  CHECK(contents(left) == Contents{{1, 1}, {2, 22}, {3, 33}});
+  const Sides& same = left;
+  left |= same;
+  left.update(same);
+  left.update({{one, 7}, {one, 8}});
+  CHECK(contents(left) == Contents{{1, 8}, {2, 22}, {3, 33}});
+  CHECK(weakref::getweakrefcount(one) == 1);
+
+  const weakref::local::WeakKeyDictionary<Item, int> other{{one, 9}};
+  left |= other;
+  CHECK(left.at(one) == 9);
+}
+
+TEST_CASE("WeakKeyDictionary: an update that meets a bad pair half-way changes nothing") {
+  const auto one = item(1);
+  const auto two = item(2);
+  Sides sides{{one, 1}};
+  const std::vector<Pair> bad{{one, 5}, {two, 6}, {nullptr, 7}};
+  CHECK_THROWS_AS(sides.update(bad), weakref::untracked_error);
+  CHECK_THROWS_AS(sides |= bad, weakref::untracked_error);
+  CHECK(contents(sides) == Contents{{1, 1}});
+  CHECK(weakref::getweakrefcount(two) == 0);
+}
+
+TEST_CASE("WeakKeyDictionary: by value: an update that fails after an equal newcomer puts the first key's value back") {
+  Word::reset();
+  Words words;
+  auto first = word("apple");
+  auto second = word("apple");
+  const auto third = word("peach");
+  words.insert(first, 1);
+  words.insert(third, 3);
+  for (int budget = 0; budget < 6; ++budget) {
+    int left = budget;
+    Word::on_equal = [&] {
+      if (left-- == 0) throw std::runtime_error("enough");
+    };
+    try {
+      words.update({{second, 5}, {word("mango"), 6}, {word("grape"), 7}});
+    } catch (const std::runtime_error&) {
+      Word::on_equal = nullptr;
+      CHECK(words.size() == 2);
+      CHECK(words.at(first) == 1);
+      CHECK(words.at(third) == 3);
+      CHECK(weakref::getweakrefcount(first) == 1);
+      CHECK(weakref::getweakrefcount(second) == 0);
+    }
+    Word::on_equal = nullptr;
+  }
+  second.reset();
+  first.reset();
+  CHECK(words.size() == 1);
+  Word::reset();
+}
+
+// --- iterated ------------------------------------------------------------------------------------------------
+
+TEST_CASE("WeakKeyDictionary: iteration shows keys and copies of values") {
+  const auto one = item(1);
+  Sides sides{{one, 10}};
+  for (auto&& [key, value] : sides) {
+    CHECK(key == one);
+    CHECK(value == 10);
+    sides.visit(one, [](int& stored) { stored = 11; });
+    CHECK(value == 10);
+  }
+  for (const int& value : sides.values()) CHECK(value == 11);
+  for (const auto& each : sides.items()) CHECK(each.key == one);
+  for (const std::shared_ptr<Item>& key : sides.keys()) CHECK(key == one);
+  for (const weakref::ref<Item>& key : sides.keyrefs()) CHECK(key() == one);
+  CHECK(one.use_count() == 1);
+}
+
+// 8
+TEST_CASE("WeakKeyDictionary: iteration stands every change of the dictionary") {
+  std::vector<std::shared_ptr<Item>> keys;
+  const auto build = [&](Sides& sides) {
+    keys.clear();
+    for (int i = 0; i < 30; ++i) {
+      keys.push_back(item(i));
+      sides.insert(keys.back(), i);
+    }
+  };
+  for (const std::size_t shards : {1, 4}) {
+    Sides sides(weakref::options{.shards = shards});
+    build(sides);
+    std::set<int> seen;
+    std::vector<std::shared_ptr<Item>> added;
+    for (auto&& [key, value] : sides) {
+      CHECK(key->number == value);
+      if (value < 30) CHECK(seen.insert(value).second);
+      if (added.size() < 300) {
+        added.push_back(item(1000));
+        sides.insert(added.back(), 1000);
+      }
+    }
+    CHECK(seen.size() == 30);
+    sides.clear();
+    build(sides);
+    int shown = 0;
+    for (auto&& [key, value] : sides) {
+      ++shown;
+      for (int i = 0; i < 30; ++i) {
+        if (i != value) keys[static_cast<std::size_t>(i)].reset();
+      }
+      CHECK(key->number == value);
+    }
+    CHECK(shown == 1);
+    build(sides);
+    shown = 0;
+    for (auto&& [key, value] : sides) {
+      ++shown;
+      sides.clear();
+      CHECK(key->number == value);
+    }
+    CHECK(shown == 1);
+    // The dictionary ends first.
+    build(sides);
+    auto doomed = std::make_unique<Sides>(std::move(sides));
+    auto at = doomed->begin();
+    const int number = (*at).value;
+    doomed.reset();
+    CHECK((*at).key->number == number);
+    ++at;
+    CHECK(at == std::default_sentinel);
+    keys.clear();
+  }
+  CHECK(Item::alive() == 0);
+}
+
+TEST_CASE("WeakKeyDictionary: an element of the iteration keeps its key alive, and only while it is the element") {
+  Sides sides;
+  auto one = item(1);
+  sides.insert(one, 1);
+  {
+    auto at = sides.begin();
+    one.reset();
+    CHECK(sides.size() == 1);
+    CHECK((*at).key->number == 1);
+    auto moved = std::move(at);
+    CHECK((*moved).value == 1);
+    ++moved;
+    CHECK(moved == sides.end());
+    CHECK(sides.empty());
+  }
+  CHECK(Item::alive() == 0);
+}
+
+// --- options, allocators, aliases ----------------------------------------------------------------------------
+
+TEST_CASE("WeakKeyDictionary: four shards hold what one holds") {
+  Sides sharded({.shards = 4});
+  Sides single({.shards = 1});
+  std::vector<std::shared_ptr<Item>> keys;
+  for (int i = 0; i < 1000; ++i) {
+    keys.push_back(item(i));
+    sharded.insert(keys.back(), i);
+    single.insert(keys.back(), i);
+  }
+  CHECK(sharded.size() == 1000);
+  CHECK(sharded == single);
+  for (int i = 0; i < 1000; i += 2) keys[static_cast<std::size_t>(i)].reset();
+  CHECK(sharded.size() == 500);
+  CHECK(sharded == single);
+  keys.clear();
+  CHECK(sharded.empty());
+  CHECK(single.empty());
+}
+
+TEST_CASE("WeakKeyDictionary: everything comes from its allocator and goes back, whoever ends first") {
+  using Accounted = weakref::WeakKeyDictionary<Item, int, weakref::by_identity, weakref::by_identity,
+                                               accounting_allocator<Item>>;
+  account books;
+  account other_books;
+  {
+    auto one = item(1);
+    const auto two = item(2);
+    Accounted accounted{accounting_allocator<Item>(books)};
+    CHECK(books.calls == 0);
+    accounted.insert(one, 1);
+    CHECK(accounted.get_or_create(two, [] { return 2; }) == 2);
+    CHECK(books.blocks > 0);
+    CHECK(accounted.get_allocator().books() == &books);
+
+    // The allocators differ: entries are made anew, and the source is empty.
+    Accounted target{accounting_allocator<Item>(other_books)};
+    target.insert(two, 5);
+    target = std::move(accounted);
+    CHECK(contents(target) == Contents{{1, 1}, {2, 2}});
+    CHECK(accounted.empty()); // NOLINT(bugprone-use-after-move)
+    CHECK(target.get_allocator().books() == &other_books);
+    const Accounted copy(target);
+    CHECK(copy == target);
+    accounted = target;
+    CHECK(accounted.get_allocator().books() == &books);
+    one.reset();
+    CHECK(accounted.size() == 1);
+    CHECK(target.size() == 1);
+  }
+  CHECK(books.blocks == 0);
+  CHECK(books.bytes == 0);
+  CHECK(other_books.blocks == 0);
+}
+
+TEST_CASE("WeakKeyDictionary: values that can only be moved go from one allocator to another") {
+  using Accounted = weakref::WeakKeyDictionary<Item, Ticket, weakref::by_identity, weakref::by_identity,
+                                               accounting_allocator<Item>>;
+  account books;
+  account other_books;
+  const auto one = item(1);
+  Accounted source{accounting_allocator<Item>(books)};
+  Accounted target{accounting_allocator<Item>(other_books)};
+  source.insert(one, Ticket(3));
+  target = std::move(source);
+  CHECK(target.visit(one, [](const Ticket& ticket) { CHECK(ticket.value == 3); }));
+  CHECK(source.empty()); // NOLINT(bugprone-use-after-move)
+  CHECK(books.blocks <= 2); // its core and its table
+}
+
+// 11
+TEST_CASE("WeakKeyDictionary: a dictionary that ends before its keys leaves no trace on them") {
+  auto one = item(1);
+  bool gone = false;
+  {
+    Shared shared;
+    shared.insert(one, last_words([&] { gone = true; }));
+    CHECK(weakref::getweakrefcount(one) == 1);
+  }
+  CHECK(gone);
+  CHECK(weakref::getweakrefcount(one) == 0);
+  one.reset();
+  CHECK(Item::alive() == 0);
+}
+
+TEST_CASE("WeakKeyDictionary: local: the same without locks") {
+  weakref::local::WeakKeyDictionary<Item, int> sides;
+  auto one = item(1);
+  sides.insert(one, 1);
+  CHECK(sides.at(one.get()) == 1);
+  CHECK(refused([&] { sides.visit(one, [&](int&) { sides.clear(); }); }));
+  one.reset();
+  CHECK(sides.empty());
+}
+
+#if defined(__cpp_lib_memory_resource)
+TEST_CASE("WeakKeyDictionary: pmr: everything comes from the resource") {
+  std::pmr::monotonic_buffer_resource pool;
+  const auto one = item(1);
+  const long before = heap::calls.load();
+  {
+    weakref::pmr::WeakKeyDictionary<Item, int> sides(&pool);
+    sides.insert(one, 1);
+    CHECK(sides.at(one) == 1);
+    CHECK(sides.get_allocator().resource() == &pool);
+  }
+  // The resource's own chunks are all that the heap gave.
+  CHECK(heap::calls.load() - before <= 2);
+}
+#endif
+
+// --- what throws ---------------------------------------------------------------------------------------------
+
+namespace {
+
+// Hash, comparison, allocation, copies and (unless Moves) moves fail one after the other.
+template <bool moves> struct FaultyValue : counted<FaultyValue<moves>> {
+  explicit FaultyValue(int start) : number(start) { faults::point(); }
+  FaultyValue(const FaultyValue& other) : counted<FaultyValue>(other), number(other.number) { faults::point(); }
+  FaultyValue(FaultyValue&& other) noexcept(moves) : counted<FaultyValue>(other), number(other.number) {
+    if constexpr (!moves) faults::point();
+  }
+  FaultyValue& operator=(const FaultyValue& other) {
+    faults::point();
+    number = other.number;
+    return *this;
+  }
+  ~FaultyValue() = default;
+  friend bool operator==(const FaultyValue& left, const FaultyValue& right) {
+    faults::point();
+    return left.number == right.number;
+  }
+  int number;
+};
+
+struct FaultyKeys {
+  std::size_t operator()(const Item& key) const {
+    faults::point();
+    return static_cast<std::size_t>(key.number / 2); // some collide
+  }
+  bool operator()(const Item& left, const Item& right) const {
+    faults::point();
+    return left.number == right.number;
+  }
+};
+
+template <bool moves> struct Fixture {
+  using value = FaultyValue<moves>;
+  using dictionary_type = weakref::WeakKeyDictionary<Item, value, FaultyKeys, FaultyKeys>;
+
+  Fixture() {
+    for (int i = 1; i <= 4; ++i) {
+      keys.push_back(item(i));
+      dictionary.try_emplace(keys.back(), 10 * i);
+    }
+    twin = item(1);
+    fresh = item(50);
+    fifth = item(5);
+    sixth = item(6);
+  }
+  std::map<const Item*, int> state() const {
+    std::map<const Item*, int> found;
+    for (auto&& [key, stored] : dictionary) found.emplace(key.get(), stored.number);
+    return found;
+  }
+
+  dictionary_type dictionary;
+  std::vector<std::shared_ptr<Item>> keys;
+  std::shared_ptr<Item> twin, fresh, fifth, sixth;
+};
+
+// The operation with a failure after every number of calls, until it succeeds.
+template <bool moves, class Operation> void fail_everywhere(Operation operation) {
+  long budget = 0;
+  for (bool completed = false; !completed; ++budget) {
+    REQUIRE(budget < 500);
+    CAPTURE(budget);
+    const long blocks = heap::blocks.load();
+    {
+      Fixture<moves> fixture;
+      const auto before = fixture.state();
+      const long values = FaultyValue<moves>::alive();
+      bool thrown = false;
+      long failures = 0;
+      faults::arm(budget, false);
+      try {
+        operation(fixture);
+        failures = faults::disarm();
+      } catch (const std::exception&) {
+        failures = faults::disarm();
+        thrown = true;
+      }
+      CHECK(thrown == (failures > 0));
+      completed = !thrown;
+      if (thrown) {
+        CHECK(fixture.state() == before);
+        CHECK(fixture.dictionary.size() == before.size());
+        CHECK(FaultyValue<moves>::alive() == values);
+        for (const auto& key : fixture.keys) {
+          CHECK(weakref::getweakrefcount(key) == 1);
+          CHECK(key.use_count() == 1);
+        }
+        for (const auto& key : {fixture.twin, fixture.fresh, fixture.fifth, fixture.sixth})
+          CHECK(weakref::getweakrefcount(key) == 0);
+        operation(fixture);
+      }
+      fixture.keys.clear();
+      fixture.twin.reset();
+      fixture.fresh.reset();
+      fixture.fifth.reset();
+      fixture.sixth.reset();
+      CHECK(fixture.dictionary.empty());
+    }
+    CHECK(FaultyValue<moves>::alive() == 0);
+    CHECK(heap::blocks.load() == blocks);
+  }
+  CHECK(budget > 1);
+}
+
+template <bool moves> void reading_keeps_the_guarantee() {
+  using fixture = Fixture<moves>;
+  fail_everywhere<moves>([](fixture& f) { (void)f.dictionary.get(f.keys[0]); });
+  fail_everywhere<moves>([](fixture& f) { (void)f.dictionary.at(*f.keys[1]); });
+  fail_everywhere<moves>([](fixture& f) { (void)f.dictionary.contains(f.twin); });
+  fail_everywhere<moves>([](fixture& f) {
+    f.dictionary.visit(f.twin.get(), [](auto&) { faults::point(); });
+  });
+  fail_everywhere<moves>([](fixture& f) {
+    for (auto&& entry : f.dictionary) (void)entry;
+  });
+  fail_everywhere<moves>([](fixture& f) {
+    const auto copy(f.dictionary);
+    CHECK(copy.size() == f.dictionary.size());
+  });
+  fail_everywhere<moves>([](fixture& f) { CHECK(f.dictionary == typename fixture::dictionary_type(f.dictionary)); });
+  fail_everywhere<moves>([](fixture& f) { (void)(f.dictionary | f.dictionary); });
+}
+
+template <bool moves> void storing_keeps_the_guarantee() {
+  using fixture = Fixture<moves>;
+  using value = FaultyValue<moves>;
+  for (const int which : {0, 1, 2}) {
+    CAPTURE(which);
+    const auto key_of = [which](fixture& f) { return which == 0 ? f.keys[0] : which == 1 ? f.twin : f.fresh; };
+    fail_everywhere<moves>([&](fixture& f) { f.dictionary.insert(key_of(f), value(1)); });
+    fail_everywhere<moves>([&](fixture& f) { f.dictionary.insert_or_assign(key_of(f), value(1)); });
+    fail_everywhere<moves>([&](fixture& f) { f.dictionary.try_emplace(key_of(f), 1); });
+    fail_everywhere<moves>([&](fixture& f) {
+      const value one(1);
+      const value two(2);
+      f.dictionary.update(std::vector<std::pair<std::shared_ptr<Item>, const value&>>{
+          {key_of(f), one}, {f.fifth, two}, {f.keys[2], two}, {f.sixth, one}});
+    });
+  }
+}
+
+} // namespace
+
+TEST_CASE("WeakKeyDictionary: strong guarantee: reading, with values whose copies throw") {
+  reading_keeps_the_guarantee<true>();
+  reading_keeps_the_guarantee<false>();
+}
+
+TEST_CASE("WeakKeyDictionary: strong guarantee: storing, with values whose copies throw") {
+  storing_keeps_the_guarantee<true>();
+  storing_keeps_the_guarantee<false>();
+}
+
+TEST_CASE("WeakKeyDictionary: strong guarantee: setdefault and get_or_create, with values whose copies throw") {
+  using fixture = Fixture<true>;
+  using value = FaultyValue<true>;
+  for (const bool present : {false, true}) {
+    fail_everywhere<true>([present](fixture& f) {
+      (void)f.dictionary.setdefault(present ? f.twin : f.fresh, value(1));
+    });
+    fail_everywhere<true>([present](fixture& f) {
+      (void)f.dictionary.get_or_create(present ? f.twin : f.fresh, [] { return value(1); });
+    });
+  }
+}
+
+TEST_CASE("WeakKeyDictionary: strong guarantee: taking out, with values whose copies throw") {
+  fail_everywhere<true>([](Fixture<true>& f) { CHECK(f.dictionary.pop(f.twin).has_value()); });
+  fail_everywhere<false>([](Fixture<false>& f) { CHECK(f.dictionary.pop(f.twin).has_value()); });
+  fail_everywhere<false>([](Fixture<false>& f) { (void)f.dictionary.popitem(); });
+  fail_everywhere<true>([](Fixture<true>& f) { CHECK(f.dictionary.erase(f.twin)); });
+  fail_everywhere<true>([](Fixture<true>& f) {
+    f.dictionary.erase_if([](const auto&, const auto& stored) { return stored.number > 20; });
+  });
+}
+
+TEST_CASE("WeakKeyDictionary: popitem of values that can be moved safely copies nothing") {
+  Fixture<true> fixture;
+  faults::arm(0, true);
+  CHECK_NOTHROW((void)fixture.dictionary.popitem());
+  CHECK(faults::disarm() == 0);
 }

@@ -133,6 +133,7 @@ template <class T, class Hash, class KeyEqual, class Sync> class equality_lookup
       if (node.is(entry::visitable)) {
         return !is_expired<Sync>(node.weak()) && equal_(std::as_const(*address_of(node.weak())), key_);
       }
+      held_.reserve(held_.size() + 1); // throws, if at all, before there is an owner to let go under the lock
       auto owner = lock_owner<Sync>(node.weak());
       if (owner == nullptr) return false;
       held_.push_back(std::move(owner));
