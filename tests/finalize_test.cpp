@@ -586,6 +586,15 @@ TEST_CASE("finalize: untracked, null and ownerless owners are refused, and nothi
   CHECK(untracked.use_count() == 1);
 }
 
+TEST_CASE("finalize: where an owner is refused, function and arguments are left as they were") {
+  const auto untracked = std::make_shared<int>(1);
+  auto argument = std::make_unique<int>(5);
+  auto function = [own = std::make_unique<int>(6)](const std::unique_ptr<int>&) { return *own; };
+  CHECK_THROWS_AS(finalize(untracked, std::move(function), std::move(argument)), weakref::untracked_error);
+  REQUIRE(argument != nullptr);
+  CHECK(function(argument) == 6);
+}
+
 TEST_CASE("finalize: two allocations make one, and its end gives both back") {
   auto owner = make_tracked<int>(1);
   finalize(owner, [] {})(); // the registry is there
@@ -704,16 +713,22 @@ TEST_CASE("finalize: once it has ended, and its handles are gone, nothing of it 
 }
 
 TEST_CASE("finalize: a handle that outlives the end keeps none of the object's memory") {
-  for (const ending how : {ending::by_hand, ending::detached}) {
+  for (const ending how : {ending::by_hand, ending::detached, ending::by_death}) {
     CAPTURE(how);
     const heap_watch heap;
-    auto owner = make_tracked<big>();
-    finalize end(owner, [] {});
-    end_it(how, end, owner);
-    const std::size_t ended = heap.kept();
-    owner.reset();
-    CHECK(heap.kept() == ended - 1); // the object's block
+    finalize<> end;
+    std::size_t finalizer = 0;
+    {
+      auto owner = make_tracked<big>();
+      const std::size_t without = heap.kept();
+      end = finalize<>(owner, [] {});
+      end_it(how, end, owner);
+      finalizer = heap.kept() - (how == ending::by_death ? 0 : without);
+    }
+    CHECK(finalizer == 1);
+    CHECK(heap.kept() == finalizer);
     CHECK_FALSE(end.alive());
+    CHECK(end.peek() == nullptr);
   }
 }
 
@@ -1216,6 +1231,19 @@ TEST_CASE("finalize: finalizers made in static destructors run by death or at th
             say(")");
           };
         }) == "at-exit ( died called ) made-newer made-older");
+}
+
+TEST_CASE("finalize: atexit(true) in a static destructor is not too late") {
+  CHECK(story([] {
+          static finalize<>* passed_over = new finalize<>(never_dropped(), saying("asked-at-last"));
+          passed_over->atexit(false);
+          finalize(never_dropped(), saying("at-exit"));
+          late.action = [] {
+            say("(");
+            passed_over->atexit(true);
+            say(")");
+          };
+        }) == "at-exit ( ) asked-at-last");
 }
 
 TEST_CASE("finalize: the first finalizer of a program may be made in a static destructor") {

@@ -131,11 +131,9 @@ template <bool user_code, class Node, class Core, class Match, class Keep>
 void find(Core& container, std::uint32_t hash, Match&& match, Keep& keep) {
   swept_entries<Core, Node> swept(container);
   typename Core::template access<user_code> shard(container, hash);
-  if (Node* const found = shard.find(hash, match)) {
-    keep(*found);
-  } else if (container.accepts_untracked()) {
+  Node* const found = shard.find(hash, match);
+  if ((found == nullptr || keep(*found)) && container.accepts_untracked())
     swept.sweep(shard, slots_per_operation);
-  }
 }
 
 /// An owner of the referent of the matching entry; empty if there is none alive.
@@ -151,7 +149,7 @@ bool is_present(Core& container, std::uint32_t hash, Match&& match) {
   swept_entries<Core, Node> swept(container);
   typename Core::template access<user_code> shard(container, hash);
   Node* const found = shard.find(hash, match);
-  if (found != nullptr) return !is_expired<typename Core::sync>(found->weak());
+  if (found != nullptr && !is_expired<typename Core::sync>(found->weak())) return true;
   if (container.accepts_untracked()) swept.sweep(shard, slots_per_operation);
   return false;
 }
@@ -163,19 +161,18 @@ bool visit_entry(Core& container, std::uint32_t hash, Match&& match, F&& f) {
   swept_entries<Core, Node> swept(container);
   typename Core::template access<true> shard(container, hash);
   Node* const found = shard.find(hash, match);
-  if (found == nullptr) {
-    if (container.accepts_untracked()) swept.sweep(shard, slots_per_operation);
-    return false;
-  }
-  if (found->is(entry::visitable)) {
+  if (found != nullptr && found->is(entry::visitable)) {
     // Its death must evict it, and so needs the lock that is held here, before its destructor runs: alive
     // now, it is whole until the unlock, and the count need not be touched.
     if (is_expired<typename Core::sync>(found->weak())) return false;
     f(*found, *address_of(found->weak()));
     return true;
   }
-  owner = lock_owner<typename Core::sync>(found->weak());
-  if (owner == nullptr) return false;
+  if (found != nullptr) owner = lock_owner<typename Core::sync>(found->weak());
+  if (owner == nullptr) {
+    if (container.accepts_untracked()) swept.sweep(shard, slots_per_operation);
+    return false;
+  }
   f(*found, *owner);
   return true;
 }
@@ -293,13 +290,11 @@ typename Core::owner_type take(Core& container, std::uint32_t hash, Match&& matc
     swept_entries<Core, Node> swept(container);
     typename Core::template access<user_code> shard(container, hash);
     const std::uint32_t index = shard.find_index(hash, match);
-    if (index != Core::none) {
-      owner = lock_owner<typename Core::sync>(shard.at(index).weak());
-      if (owner != nullptr) {
-        rest.under_lock(shard.at(index));
-        taken = &shard.at(index);
-        shard.take_out(index);
-      }
+    if (index != Core::none) owner = lock_owner<typename Core::sync>(shard.at(index).weak());
+    if (owner != nullptr) {
+      rest.under_lock(shard.at(index));
+      taken = &shard.at(index);
+      shard.take_out(index);
     } else if (container.accepts_untracked()) {
       swept.sweep(shard, slots_per_operation);
     }
@@ -343,6 +338,7 @@ template <class Node, class Core> class pinned_entry {
   /// Some living entry of this shard, from its rover on: taking out one after the other walks the table once.
   template <class Shard> bool pin_any(Shard& chosen) noexcept {
     let_go();
+    swept_entries<Core, Node> swept(container_);
     typename Core::template access<false> shard(container_, chosen);
     const auto& entries = shard->entries;
     for (std::uint32_t looked = 0; looked < entries.capacity(); ++looked, ++shard->rover) {
@@ -355,6 +351,7 @@ template <class Node, class Core> class pinned_entry {
       node_ = &seen;
       return true;
     }
+    if (container_.accepts_untracked()) swept.sweep(shard, slots_per_operation);
     return false;
   }
   Node& node() const noexcept { return *node_; }
