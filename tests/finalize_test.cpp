@@ -949,6 +949,24 @@ TEST_CASE("finalize: a call by hand against a death") {
       call, die);
 }
 
+TEST_CASE("finalize: peek on one thread, while others call it and let the object go") {
+  auto peek = [](round_of_finalize& round) {
+    finalize<> own = round.handle;
+    for (int i = 0; i != 3; ++i) {
+      const auto object = own.peek();
+      if (object != nullptr && static_cast<const support::object*>(object.get())->value != 1)
+        ++round.detached;
+    }
+  };
+  race(
+      rounds / 2,
+      [](round_of_finalize& round) {
+        round.owner = make_tracked<support::object>(1);
+        round.handle = finalize<>(round.owner, [&round] { ++round.called; });
+      },
+      call, die, peek);
+}
+
 TEST_CASE("finalize: two calls by hand") {
   race(
       rounds,

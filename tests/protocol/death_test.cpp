@@ -128,16 +128,17 @@ TEST_CASE("death: every container has forgotten the object before the first call
       }
     };
     // Registered in every order relative to the entries.
+    const watcher first(owner, look);
     before.insert("key", owner);
     const watcher oldest(owner, look);
     between.insert("key", owner);
     between.insert("second key", owner);
     const watcher newest(owner, look);
     after.insert("key", owner);
-    CHECK(weakref::getweakrefcount(owner) == 6);
-    CHECK(weakref::getweakrefs(owner).size() == 6);
+    CHECK(weakref::getweakrefcount(owner) == 7);
+    CHECK(weakref::getweakrefs(owner).size() == 7);
     owner.reset();
-    CHECK(looked == 2);
+    CHECK(looked == 3);
     CHECK(object::alive() == 0);
   }
 }
