@@ -74,6 +74,10 @@ constexpr row table[] = {
     {"ref.refused", "what can't be watched is refused when the ref is made", holds, {}},
     {"ref.in_destructor", "while __del__ runs a ref still gives the object", differs,
      "an object without owners can't get one: refs are dead from the moment the count is zero"},
+    {"ref.made_in_destructor", "a ref may be made while __del__ runs", meaningless,
+     "there is no owner to make it from"},
+    {"ref.classes", "classes, functions and methods can be referred to", meaningless,
+     "they have no owners, and stay"},
     {"ref.resurrection", "an object that __del__ brings back to life", meaningless,
      "no owner can be made from none"},
     {"ref.cycles", "refs and callbacks inside garbage cycles", meaningless, "there is no cyclic collector"},
@@ -84,6 +88,7 @@ constexpr row table[] = {
     {"ref.arguments", "wrong arguments raise TypeError", meaningless, "they do not compile"},
     // -- callbacks
     {"callback.called", "the callback is called once, with the ref, when the object dies", holds, {}},
+    {"callback.apart", "refs with a callback are never shared: each calls its own", holds, {}},
     {"callback.dead_inside", "in a callback every ref to the object is dead", holds, {}},
     {"callback.order", "callbacks of one object run newest first", holds, {}},
     {"callback.exception",
@@ -94,6 +99,7 @@ constexpr row table[] = {
     {"callback.own_end", "a callback may drop its own ref and others", holds, {}},
     {"callback.new_objects", "a callback may make objects, refs and callbacks", holds, {}},
     {"callback.nested", "a death inside a callback runs to its end inside it", holds, {}},
+    {"callback.chain", "a long chain of objects that die by one another's death", holds, {}},
     {"callback.attribute", "__callback__ is the callback, and None once the object is dead", holds, {}},
     {"callback.attribute.plain", "__callback__ of a ref without callback is None", differs,
      "ref<T> and ref<T, F> are two types, and only the second has callback()"},
@@ -190,6 +196,7 @@ constexpr row table[] = {
     // -- WeakValueDictionary
     {"values.eviction", "an entry leaves when its value dies", holds, {}},
     {"values.replaced", "the death of a replaced value does not touch the new entry", holds, {}},
+    {"values.gone", "a dictionary that is gone is not touched by later deaths", holds, {}},
     {"values.length", "len() counts the living entries, and is never negative", holds, {}},
     {"values.contains", "a key is contained while its value lives", holds, {}},
     {"values.get", "get gives the value, None, or the default", holds, {}},
@@ -225,6 +232,7 @@ constexpr row table[] = {
     {"values.iteration.deferred", "entries that die while somebody iterates are removed when that ends",
      differs, "they leave at once; the iterator keeps the node, not the entry"},
     {"values.refs", "valuerefs gives refs to the values", holds, {}},
+    {"values.refs.keyed", "the refs are KeyedRefs", differs, "plain refs; items() and keys() tell the keys"},
     {"values.equality", "two are equal if they have equal keys and values", differs,
      "values compare by identity"},
     {"values.order", "items come in the order of insertion", differs, "no order is promised"},
@@ -235,6 +243,8 @@ constexpr row table[] = {
     // -- WeakKeyDictionary
     {"keys.eviction", "an entry leaves when its key dies", holds, {}},
     {"keys.value_goes", "the value is let go with its key", holds, {}},
+    {"keys.cascade", "the end of a value may be the end of further keys", holds, {}},
+    {"keys.gone", "a dictionary that is gone is not touched by later deaths", holds, {}},
     {"keys.length", "len() counts the living entries, and is never negative", holds, {}},
     {"keys.contains", "contains, also asked with what can't be a key", holds, {}},
     {"keys.get", "get gives the value, None, or the default", holds, {}},
@@ -282,6 +292,7 @@ constexpr row table[] = {
     {"keys.repr", "repr() of a dictionary", meaningless, "there is no repr()"},
     // -- WeakSet
     {"set.eviction", "an element leaves when it dies", holds, {}},
+    {"set.gone", "a set that is gone is not touched by later deaths", holds, {}},
     {"set.length", "len() counts the living elements, and is never negative", holds, {}},
     {"set.contains", "contains, also asked with what can't be an element", holds, {}},
     {"set.add", "add adds, once", holds, {}},
@@ -314,6 +325,7 @@ constexpr row table[] = {
     {"set.copy", "copy gives an independent weak set", holds, {}},
     {"set.construct", "made from an iterable or another weak set", holds, {}},
     {"set.iteration", "iteration gives what is alive, and passes over what dies meanwhile", holds, {}},
+    {"set.iteration.mutation", "in a loop elements may also be taken out while others die", holds, {}},
     {"set.iteration.weak", "an iterator holds at most the current element", holds, {}},
     {"set.iteration.change", "a set that changes while iterated over raises RuntimeError", differs,
      "iteration never fails on change"},
@@ -550,6 +562,15 @@ WEAKREF_SHOWS("callback.called") {
   CHECK(called == 1);
   CHECK(seen == &r);
 }
+WEAKREF_SHOWS("callback.apart") {
+  int called = 0;
+  owner object = make_thing();
+  const weakref::ref a(object, tally{&called});
+  const weakref::ref b(object, tally{&called});
+  CHECK(static_cast<const void*>(&a) != &b);
+  object.reset();
+  CHECK(called == 2);
+}
 WEAKREF_SHOWS("callback.dead_inside") {
   owner object = make_thing();
   const weakref::ref older(object);
@@ -625,14 +646,31 @@ WEAKREF_SHOWS("callback.nested") {
   outer.reset();
   CHECK(log.text() == "( inner )");
 }
+WEAKREF_SHOWS("callback.chain") {
+  struct link {
+    std::shared_ptr<link> next;
+  };
+  int called = 0;
+  std::vector<std::unique_ptr<weakref::ref<link, tally>>> refs;
+  std::shared_ptr<link> first;
+  for (int i = 0; i != 1000; ++i) {
+    first = make_tracked<link>(link{std::move(first)});
+    refs.push_back(std::make_unique<weakref::ref<link, tally>>(first, tally{&called}));
+  }
+  first.reset();
+  CHECK(called == 1000);
+}
 WEAKREF_SHOWS("callback.attribute") {
   int called = 0;
   owner object = make_thing();
   weakref::ref r(object, tally{&called});
+  bool seen_null = false;
+  const weakref::ref newer(object, [&] { seen_null = r.callback() == nullptr; });
   REQUIRE(r.callback() != nullptr);
   CHECK(r.callback()->called == &called);
   object.reset();
   CHECK(r.callback() == nullptr);
+  CHECK(seen_null);
 }
 
 // -- getweakrefcount, getweakrefs -----------------------------------------------------------------
@@ -1026,6 +1064,16 @@ WEAKREF_SHOWS("values.replaced") {
   t.b.reset();
   CHECK(t.dictionary.get("b") == newer);
 }
+WEAKREF_SHOWS("values.gone") {
+  owner object = make_thing();
+  const weakref::ref r(object);
+  std::optional<values> dictionary(std::in_place);
+  dictionary->insert("k", object);
+  dictionary.reset();
+  CHECK(weakref::getweakrefcount(object) == 0);
+  object.reset();
+  CHECK(r.expired());
+}
 WEAKREF_SHOWS("values.length") {
   values dictionary;
   CHECK(dictionary.size() == 0);
@@ -1224,6 +1272,29 @@ WEAKREF_SHOWS("keys.value_goes") {
   key.reset();
   CHECK(value.use_count() == 1);
 }
+WEAKREF_SHOWS("keys.cascade") {
+  std::vector<owner> chain;
+  for (int i = 0; i != 100; ++i) chain.push_back(make_thing(i));
+  weakref::WeakKeyDictionary<thing, owner> dictionary;
+  for (std::size_t i = 0; i + 1 != chain.size(); ++i) dictionary.insert(chain[i], chain[i + 1]);
+  owner first = chain.front();
+  const weakref::ref last(chain.back());
+  chain.clear();
+  CHECK(dictionary.size() == 99);
+  first.reset();
+  CHECK(dictionary.empty());
+  CHECK(last.expired());
+}
+WEAKREF_SHOWS("keys.gone") {
+  owner object = make_thing();
+  const weakref::ref r(object);
+  std::optional<keys> dictionary(std::in_place);
+  dictionary->insert(object, 1);
+  dictionary.reset();
+  CHECK(weakref::getweakrefcount(object) == 0);
+  object.reset();
+  CHECK(r.expired());
+}
 WEAKREF_SHOWS("keys.length") {
   keys dictionary;
   CHECK(dictionary.empty());
@@ -1416,6 +1487,14 @@ WEAKREF_SHOWS("set.eviction") {
   CHECK(t.elements.size() == 2);
   CHECK(values_in(t.elements) == numbers{1, 3});
   CHECK(t.others.size() == 3);
+}
+WEAKREF_SHOWS("set.gone") {
+  owner object = make_thing();
+  const weakref::ref r(object);
+  { const set gone{object}; }
+  CHECK(weakref::getweakrefcount(object) == 0);
+  object.reset();
+  CHECK(r.expired());
 }
 WEAKREF_SHOWS("set.length") {
   set elements;
@@ -1628,6 +1707,34 @@ WEAKREF_SHOWS("set.iteration") {
   }
   CHECK(seen == 1);
   CHECK(t.elements.empty());
+}
+WEAKREF_SHOWS("set.iteration.mutation") {
+  using change = void (*)(set&, const owner&);
+  const change changes[] = {
+      [](set& s, const owner& each) { s.discard(each); },
+      [](set& s, const owner&) { static_cast<void>(s.pop()); },
+      [](set& s, const owner&) { s.clear(); },
+      [](set& s, const owner& each) { s -= std::vector<owner>{each}; },
+      [](set& s, const owner& each) {
+        s.update(std::vector<owner>{each, each});
+      },
+  };
+  for (const change& how : changes) {
+    std::vector<owner> owners;
+    for (int i = 0; i != 10; ++i) owners.push_back(make_thing(i));
+    set elements(owners);
+    std::size_t seen = 0;
+    for (const owner& each : elements) {
+      CHECK(each->value >= 0);
+      how(elements, each);
+      if (!owners.empty()) owners.pop_back();
+      ++seen;
+    }
+    CHECK(seen >= 1);
+    CHECK(seen <= 10);
+    owners.clear();
+    CHECK(elements.empty());
+  }
 }
 WEAKREF_SHOWS("set.iteration.weak") {
   three_elements t;

@@ -302,6 +302,12 @@ TEST_CASE("WeakMethod: equal objects with the same method are equal, where the o
   CHECK(on_a != WeakMethod(b, &account::close));
 }
 
+TEST_CASE("WeakMethod: objects with an == and no hash are compared all the same") {
+  const auto a = make_tracked<unhashable>();
+  const auto b = make_tracked<unhashable>();
+  CHECK(WeakMethod(a, &unhashable::act) == WeakMethod(b, &unhashable::act));
+}
+
 TEST_CASE("WeakMethod: a dead one equals itself only") {
   auto a = make_tracked<account>(account{1});
   const auto b = make_tracked<account>(account{1});

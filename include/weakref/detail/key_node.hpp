@@ -13,6 +13,7 @@
 #include <weakref/detail/operations.hpp>
 #include <weakref/ref.hpp>
 
+#include <concepts>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -70,6 +71,8 @@ template <class T, class Value> struct key_node : ref<T>, entry {
 
   /// Nothing if the node has left the table. The caller pins it.
   template <class Core> static std::optional<Value> copy_payload(Core& container, const key_node& from) {
+    static_assert(std::copy_constructible<Value>,
+                  "this copies the mapped values; use keys() and visit() for those that can't be copied");
     std::optional<Value> copy;
     const typename Core::template access<copy_runs_user_code> shard(container, from.hash);
     if (shard->entries.find_entry(from) != Core::none) copy.emplace(from.mapped);
@@ -82,6 +85,8 @@ template <class T, class Value> struct key_node : ref<T>, entry {
 
 /// Keeps a living entry, and a copy of its value.
 template <class Core, class Node> struct keep_value {
+  static_assert(std::copy_constructible<typename Node::mapped_type>,
+                "this gives a copy of the mapped value; use visit() or pop() for one that can't be copied");
   static constexpr bool inserts = true;
   static constexpr bool runs_user_code = Node::copy_runs_user_code;
   std::optional<typename Node::mapped_type> existing;
