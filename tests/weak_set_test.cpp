@@ -106,7 +106,8 @@ using Texts = std::set<std::string>;
 
 static_assert(sizeof(weakref::WeakSet<Item>) == 16);
 static_assert(sizeof(weakref::local::WeakSet<Item>) == 16);
-static_assert(sizeof(weakref::WeakSet<Name, weakref::hash<Name>>) == 16);
+static_assert(sizeof(weakref::WeakSet<Item, std::hash<int>, std::equal_to<>>) == 16);
+static_assert(sizeof(Names) == 16);
 static_assert(std::is_nothrow_default_constructible_v<Items>);
 static_assert(std::is_nothrow_move_constructible_v<Items> && std::is_nothrow_move_assignable_v<Items>);
 static_assert(std::is_copy_constructible_v<Items> && std::is_nothrow_swappable_v<Items>);
