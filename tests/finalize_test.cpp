@@ -939,15 +939,38 @@ TEST_CASE("finalize: of call, detach and death on three threads exactly one wins
   }
 }
 
-TEST_CASE("finalize: a call by hand against a death") {
-  race(
-      rounds,
-      [](round_of_finalize& round) {
-        round.owner = make_tracked<support::object>(1);
-        round.handle = finalize<>(round.owner, [&round] { ++round.called; });
-      },
-      call, die);
+// Two threads go through the same finalizers. Who comes later finds them dead, which is quicker, until he has
+// caught up: from there on the two contend for each one.
+template <class First, class Second> void chase(First first, Second second) {
+  int wrong = 0;
+  for (int turn = 0; turn != 10; ++turn) {
+    std::vector<round_of_finalize> all(1000);
+    for (round_of_finalize& each : all) {
+      each.owner = make_tracked<support::object>(1);
+      each.handle = finalize<>(each.owner, [&each] { ++each.called; });
+    }
+    support::rendezvous start(2);
+    {
+      const support::joining_thread other([&] {
+        start.meet();
+        for (round_of_finalize& each : all) second(each);
+      });
+      start.meet();
+      for (round_of_finalize& each : all) first(each);
+    }
+    for (round_of_finalize& each : all) {
+      each.owner.reset();
+      if (each.called + each.detached != 1 || each.by_hand > each.called || each.handle.alive()) ++wrong;
+    }
+  }
+  CHECK(wrong == 0);
 }
+
+TEST_CASE("finalize: of two calls by hand one wins") { chase(call, call); }
+TEST_CASE("finalize: of a call by hand and a death one wins") { chase(call, die); }
+TEST_CASE("finalize: of a call by hand and a detach one wins") { chase(call, detach); }
+TEST_CASE("finalize: of a detach and a death one wins") { chase(detach, die); }
+TEST_CASE("finalize: of two detachments one wins") { chase(detach, detach); }
 
 TEST_CASE("finalize: peek on one thread, while others call it and let the object go") {
   auto peek = [](round_of_finalize& round) {

@@ -1173,6 +1173,50 @@ TEST_CASE("WeakKeyDictionary: by value: a comparison that kills the compared key
   Word::reset();
 }
 
+// 6, 10
+TEST_CASE("WeakKeyDictionary: by value: a comparison that kills the key it finds finds nothing") {
+  Word::reset();
+  Words words;
+  auto first = word("kiwi");
+  const Word wanted("kiwi");
+  const auto dying = [&](auto&& operation) {
+    first = word("kiwi");
+    words.insert(first, 1);
+    Word::on_equal = [&] { first.reset(); };
+    operation();
+    Word::on_equal = nullptr;
+    CHECK(first == nullptr);
+    CHECK(words.empty());
+  };
+  dying([&] { CHECK(words.get(wanted) == std::nullopt); });
+  dying([&] { CHECK_FALSE(words.contains(wanted)); });
+  dying([&] { CHECK_FALSE(words.visit(wanted, [](int&) {})); });
+  dying([&] { CHECK(words.pop(wanted) == std::nullopt); });
+  dying([&] { CHECK_FALSE(words.erase(wanted)); });
+  Word::reset();
+}
+
+// 1
+TEST_CASE("WeakKeyDictionary: by value: an entry that is erased while its value is being replaced stays erased") {
+  Word::reset();
+  Words words;
+  auto first = word("date");
+  const auto second = word("date");
+  words.insert(first, 1);
+  // A death inside the comparison is put off until the lock is let go: after the first key was found, before
+  // the value is stored under it.
+  auto fuse = weakref::make_tracked<Mortal>(0, [&] { words.erase(first); });
+  Word::on_equal = [&] { fuse.reset(); };
+  words.insert_or_assign(second, 2);
+  CHECK(fuse == nullptr);
+  CHECK(words.size() == 1);
+  for (const auto& key : words.keys()) CHECK(key == second);
+  CHECK(weakref::getweakrefcount(first) == 0);
+  first.reset();
+  CHECK(words.at(second) == 2);
+  Word::reset();
+}
+
 // 10
 TEST_CASE("WeakKeyDictionary: by value: the first key dies while its value is being replaced") {
   Word::reset();

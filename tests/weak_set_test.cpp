@@ -157,7 +157,7 @@ TEST_CASE("WeakSet: an empty one allocates nothing, whatever it is asked") {
 TEST_CASE("WeakSet: an element costs one node of at most forty-eight bytes, and its slots") {
   using Accounted = weakref::WeakSet<Item, weakref::by_identity, weakref::by_identity, accounting_allocator<Item>>;
   account books;
-  Accounted items{accounting_allocator<Item>(books)};
+  Accounted items({.shards = 1}, accounting_allocator<Item>(books));
   Owners owners;
   constexpr int count = 1000;
   for (int i = 0; i < count; ++i) owners.push_back(item(i));
@@ -166,11 +166,11 @@ TEST_CASE("WeakSet: an element costs one node of at most forty-eight bytes, and 
   const long calls = books.calls;
   const long bytes = books.bytes;
   for (const Owner& owner : owners) items.add(owner);
-  CHECK(books.calls == calls + count - 1);
-  CHECK(books.bytes == bytes + 48 * (count - 1));
+  CHECK(books.calls.load() == calls + count); // the first one's was not needed
+  CHECK(books.bytes.load() == bytes + 48 * (count - 1));
   owners.clear();
   CHECK(items.empty());
-  CHECK(books.bytes == bytes - 48);
+  CHECK(books.bytes.load() == bytes - 48);
 }
 
 TEST_CASE("WeakSet: made from lists, ranges and iterators, each element once") {
