@@ -12,7 +12,8 @@
 // Objects are told apart by identity, or by value with a Hash and a KeyEqual on T (WeakKeyDictionary tells
 // what that means); then get() finds the object in the set that equals a given one.
 //
-// Light enough to have one in every object: 16 bytes, and nothing else until the first element comes. T may be
+// Light enough to have one in every object: 16 bytes, and nothing else until the first element comes. A set has
+// one lock and never splits into shards by itself; options{.shards = 0} means 1 here. T may be
 // incomplete: WeakSet<Node> can be a member of Node. The README says what an element costs.
 //
 // Set algebra is Python's, with other weak sets and with ranges of owners; the results are new weak sets made

@@ -34,6 +34,8 @@ template <class F> struct made_by { const F& function; };
 
 template <class T, class Value> struct key_node : ref<T>, entry {
   using referent_type = T;
+  /// Whether a container of these splits into shards when it has grown, unless told otherwise.
+  static constexpr bool splits_by_itself = true;
   using mapped_type = Value;
   using item_type = key_item<T, Value>;
   using payload_type = Value;

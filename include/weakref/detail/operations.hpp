@@ -32,22 +32,22 @@ template <class Core, class Node> class swept_entries {
   swept_entries(const swept_entries&) = delete;
   swept_entries& operator=(const swept_entries&) = delete;
 
-  /// Under the shard's lock: looks at this many slots from the rover on, and takes the dead ones out.
+  /// Under the shard's lock: looks at this many slots from the rover on, and takes the dead ones out. What
+  /// moves into the slot of one that was taken out is looked at for free: its store has paid for it.
   template <class Access> void sweep(Access& shard, std::uint32_t slots) noexcept {
-    for (; slots != 0 && shard->entries.size() != 0; --slots) {
+    while (slots != 0 && shard->entries.size() != 0) {
       if (shard->rover >= shard->entries.capacity()) shard->rover = 0;
-      if (shard->entries.is_empty(shard->rover)) {
-        ++shard->rover;
-        continue;
+      if (!shard->entries.is_empty(shard->rover)) {
+        Node& seen = shard.at(shard->rover);
+        if (seen.is(entry::untracked) && is_expired<typename Core::sync>(seen.weak())) {
+          shard.take_out(shard->rover);
+          seen.next = first_;
+          first_ = &seen;
+          continue;
+        }
       }
-      Node& seen = shard.at(shard->rover);
-      if (!seen.is(entry::untracked) || !is_expired<typename Core::sync>(seen.weak())) {
-        ++shard->rover;
-        continue;
-      }
-      shard.take_out(shard->rover); // the next entry may have moved here: the rover stays
-      seen.next = first_;
-      first_ = &seen;
+      ++shard->rover;
+      --slots;
     }
   }
 

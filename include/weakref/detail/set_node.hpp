@@ -19,6 +19,8 @@ struct no_payload {};
 
 template <class T> struct set_node : ref<T>, entry {
   using referent_type = T;
+  /// Whether a container of these splits into shards when it has grown, unless told otherwise.
+  static constexpr bool splits_by_itself = false;
   using item_type = std::shared_ptr<T>;
   using payload_type = no_payload;
 

@@ -60,7 +60,7 @@ template <class Node, class Mutex, class Allocator> class shards {
   };
 
   shards(const Allocator& allocator, std::size_t wanted) : allocator_(allocator), first_(allocator, 0) {
-    if (is_local || wanted == 1) return;
+    if (is_local || wanted == 1 || (wanted == 0 && !Node::splits_by_itself)) return;
     bits_ = wanted == 0 ? chosen_shard_bits()
                         : std::min<unsigned>(max_bits, static_cast<unsigned>(std::bit_width(wanted - 1)));
     if (wanted != 0) split();

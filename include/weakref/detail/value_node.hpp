@@ -23,6 +23,8 @@ template <class Key, class T> struct value_item {
 
 template <class Key, class T> struct value_node : KeyedRef<Key, T>, entry {
   using referent_type = T;
+  /// Whether a container of these splits into shards when it has grown, unless told otherwise.
+  static constexpr bool splits_by_itself = true;
   using key_type = Key;
   using item_type = value_item<Key, T>;
   /// What a node carries besides its referent.
