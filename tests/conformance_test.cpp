@@ -1759,16 +1759,18 @@ WEAKREF_SHOWS("set.threads") {
 // -- Nothing is missing: the last case of the file ------------------------------------------------
 
 TEST_CASE("conformance table: a case for each row that holds, and each of them has run") {
+  // In another order the others may come later: then a case that has not begun yet proves nothing.
+  const bool is_last = doctest::getContextOptions()->order_by == "file";
   std::size_t missing = 0;
   for (const row& each : table) {
     if (each.here != holds) continue;
     const std::string name = "conformance: " + std::string(each.name);
     const bool has_run = started.find(name) != started.end();
     CAPTURE(name);
-    CHECK((has_run || skipped.find(name) != skipped.end())); // skipped: a filter was given
+    CHECK((has_run || !is_last || skipped.find(name) != skipped.end())); // skipped: a filter was given
     if (!has_run) ++missing;
   }
-  CHECK((missing == 0 || !skipped.empty()));
+  CHECK((missing == 0 || !is_last || !skipped.empty()));
 }
 
 } // namespace

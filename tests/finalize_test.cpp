@@ -698,6 +698,7 @@ void end_it(ending how, finalize<>& handle, std::shared_ptr<big>& owner) {
 }
 
 TEST_CASE("finalize: once it has ended, and its handles are gone, nothing of it is left") {
+  finalize(make_tracked<int>(1), [] {})(); // the registry is there
   for (const ending how : {ending::by_hand, ending::detached, ending::by_death}) {
     CAPTURE(how);
     const heap_watch heap;
@@ -713,6 +714,7 @@ TEST_CASE("finalize: once it has ended, and its handles are gone, nothing of it 
 }
 
 TEST_CASE("finalize: a handle that outlives the end keeps none of the object's memory") {
+  finalize(make_tracked<int>(1), [] {})(); // the registry is there
   for (const ending how : {ending::by_hand, ending::detached, ending::by_death}) {
     CAPTURE(how);
     const heap_watch heap;

@@ -69,7 +69,9 @@ struct Values {
   bool store(const Owner& owner) { return all.insert_or_assign(Tag(owner->number), owner); }
   bool contains(const Witness& object) const { return all.contains(Tag(object.number)); }
   bool get(const Witness& object) const { return all.get(Tag(object.number)) != nullptr; }
-  bool visit(const Witness& object) const { return all.visit(Tag(object.number), [](Witness&) {}); }
+  bool visit(const Witness& object) const {
+    return all.visit(Tag(object.number), [](Witness&) {});
+  }
   bool pop(const Witness& object) { return all.pop(Tag(object.number)) != nullptr; }
   bool erase(const Witness& object) { return all.erase(Tag(object.number)); }
   void get_or_create(const Owner& owner) {
@@ -94,7 +96,9 @@ struct Keys {
   bool store(const Owner& owner) { return all.insert_or_assign(owner, Tag(owner->number)); }
   bool contains(const Witness& object) const { return all.contains(object); }
   bool get(const Witness& object) const { return all.get(object).has_value(); }
-  bool visit(const Witness& object) { return all.visit(object, [](Tag&) {}); }
+  bool visit(const Witness& object) {
+    return all.visit(object, [](Tag&) {});
+  }
   bool pop(const Witness& object) { return all.pop(object).has_value(); }
   bool erase(const Witness& object) { return all.erase(object); }
   void get_or_create(const Owner& owner) {
@@ -148,7 +152,8 @@ constexpr int most_slots(int entries) { return entries < 64 ? 3 * entries + 8 : 
 
 } // namespace
 
-TEST_CASE_TEMPLATE("untracked: refused unless the container was made to accept them", Container, Values, Keys, Set) {
+TEST_CASE_TEMPLATE("untracked: refused unless the container was made to accept them", Container, Values, Keys,
+                   Set) {
   account books;
   Container strict(books, false);
   CHECK_THROWS_AS(strict.store(untracked(1)), weakref::untracked_error);
@@ -161,7 +166,8 @@ TEST_CASE_TEMPLATE("untracked: refused unless the container was made to accept t
   CHECK_FALSE(weakref::is_tracked(one));
 }
 
-TEST_CASE_TEMPLATE("untracked: an entry is invisible from the moment of death", Container, Values, Keys, Set) {
+TEST_CASE_TEMPLATE("untracked: an entry is invisible from the moment of death", Container, Values, Keys,
+                   Set) {
   account books;
   const auto check = [&](auto ask) {
     Container container(books);
@@ -191,7 +197,9 @@ TEST_CASE_TEMPLATE("untracked: an entry is invisible from the moment of death", 
     const auto copy = in.all;
     return !copy.empty();
   });
-  check([](Container& in, const Witness&) { return !(in.all == typename Container::type(Allocator(in.all.get_allocator()))); });
+  check([](Container& in, const Witness&) {
+    return !(in.all == typename Container::type(Allocator(in.all.get_allocator())));
+  });
 }
 
 TEST_CASE_TEMPLATE("untracked: it is invisible to its own destructor too", Container, Values, Keys, Set) {
@@ -214,8 +222,9 @@ TEST_CASE_TEMPLATE("untracked: it is invisible to its own destructor too", Conta
   CHECK(asked == 1);
 }
 
-TEST_CASE_TEMPLATE("untracked: dead entries are found within half a table of further operations, of each kind",
-                   Container, Values, Keys, Set) {
+TEST_CASE_TEMPLATE(
+    "untracked: dead entries are found within half a table of further operations, of each kind", Container,
+    Values, Keys, Set) {
   constexpr int count = 100;
   account books;
   const auto check = [&](const std::string& kind, auto operation) {
@@ -235,8 +244,8 @@ TEST_CASE_TEMPLATE("untracked: dead entries are found within half a table of fur
   check("erase", [](Container& in, const Witness& absent) { (void)in.erase(absent); });
 }
 
-TEST_CASE_TEMPLATE("untracked: dead entries are found by storing what is there already", Container, Values, Keys,
-                   Set) {
+TEST_CASE_TEMPLATE("untracked: dead entries are found by storing what is there already", Container, Values,
+                   Keys, Set) {
   constexpr int count = 100;
   account books;
   const auto check = [&](const std::string& kind, auto operation) {
@@ -279,8 +288,8 @@ TEST_CASE("untracked: a look-up of a dead entry's own key is a miss that looks f
   check("erase", [](Values& in, const Witness& twin) { CHECK_FALSE(in.erase(twin)); });
 }
 
-TEST_CASE_TEMPLATE("untracked: a hit needs no sweep, and living entries are never taken", Container, Values, Keys,
-                   Set) {
+TEST_CASE_TEMPLATE("untracked: a hit needs no sweep, and living entries are never taken", Container, Values,
+                   Keys, Set) {
   account books;
   Container container(books);
   auto owners = fill(container, 50);
@@ -320,8 +329,8 @@ TEST_CASE_TEMPLATE("untracked: churn is flat", Container, Values, Keys, Set) {
   CHECK(books.bytes == 0);
 }
 
-TEST_CASE_TEMPLATE("untracked: a table full of dead entries is emptied instead of grown", Container, Values, Keys,
-                   Set) {
+TEST_CASE_TEMPLATE("untracked: a table full of dead entries is emptied instead of grown", Container, Values,
+                   Keys, Set) {
   account books;
   Container container(books);
   auto owners = fill(container, 1000);
@@ -333,7 +342,8 @@ TEST_CASE_TEMPLATE("untracked: a table full of dead entries is emptied instead o
   for (const Owner& each : owners) CHECK(container.contains(*each));
 }
 
-TEST_CASE_TEMPLATE("untracked: size is an upper bound, and exact for tracked ones", Container, Values, Keys, Set) {
+TEST_CASE_TEMPLATE("untracked: size is an upper bound, and exact for tracked ones", Container, Values, Keys,
+                   Set) {
   account books;
   Container container(books);
   std::vector<Owner> known;
@@ -364,8 +374,8 @@ TEST_CASE_TEMPLATE("untracked: size is an upper bound, and exact for tracked one
   CHECK(container.all.empty());
 }
 
-TEST_CASE_TEMPLATE("untracked: nothing is destroyed or let go under a lock, whoever finds the dead", Container, Values,
-                   Keys, Set) {
+TEST_CASE_TEMPLATE("untracked: nothing is destroyed or let go under a lock, whoever finds the dead",
+                   Container, Values, Keys, Set) {
   account books;
   Witness::held = 0;
   const long nested = watched_mutex::nested();
@@ -410,18 +420,19 @@ TEST_CASE("untracked: keys and mapped values of the dead may use their container
   const auto other = item(2);
   int ends = 0;
   shared.insert(std::make_shared<Item>(1), std::make_shared<Mortal>(0, [&] {
-    ++ends;
-    CHECK(shared.insert(other, nullptr));
-    CHECK(shared.contains(other));
-    CHECK(shared.erase(other));
-  }));
+                  ++ends;
+                  CHECK(shared.insert(other, nullptr));
+                  CHECK(shared.contains(other));
+                  CHECK(shared.erase(other));
+                }));
   CHECK(ends == 0);
   for (int i = 0; i < 20; ++i) CHECK_FALSE(shared.contains(other));
   CHECK(ends == 1);
   CHECK(shared.empty());
 }
 
-TEST_CASE_TEMPLATE("untracked: copies and results accept them, as the source does", Container, Values, Keys, Set) {
+TEST_CASE_TEMPLATE("untracked: copies and results accept them, as the source does", Container, Values, Keys,
+                   Set) {
   account books;
   Container container(books);
   const Owner one = untracked(1);

@@ -256,7 +256,8 @@ TEST_CASE("WeakKeyDictionary: equal objects are different keys, and are neither 
   const auto left = weakref::make_tracked<LoudKey>(1);
   const auto right = weakref::make_tracked<LoudKey>(1);
   int asked = 0;
-  const key_hook hook([&](key_event what, int) { asked += what == key_event::hash || what == key_event::equal; });
+  const key_hook hook(
+      [&](key_event what, int) { asked += what == key_event::hash || what == key_event::equal; });
   CHECK(loud.insert(left, 10));
   CHECK_FALSE(loud.contains(right));
   CHECK(loud.insert(right, 20));
@@ -318,7 +319,9 @@ class Node : public counted<Node> {
   using Marks = weakref::WeakKeyDictionary<Node, int>;
 
   explicit Node(Marks& marks) : marks_(marks) {}
-  ~Node() { marks_.visit(this, [](int&) { FAIL_CHECK("a dying object still has its side data"); }); }
+  ~Node() {
+    marks_.visit(this, [](int&) { FAIL_CHECK("a dying object still has its side data"); });
+  }
   int visits() const {
     if (!marks_.visit(this, [](int& count) { ++count; })) return 0;
     return marks_.at(this);
@@ -334,7 +337,8 @@ struct Tree {
 
 } // namespace
 
-TEST_CASE("WeakKeyDictionary: a member function finds the side data of this; a destructor finds none any more") {
+TEST_CASE(
+    "WeakKeyDictionary: a member function finds the side data of this; a destructor finds none any more") {
   Node::Marks marks;
   auto node = weakref::make_tracked<Node>(marks);
   CHECK(node->visits() == 0);
@@ -409,7 +413,8 @@ TEST_CASE("WeakKeyDictionary: null and ownerless pointers find nothing") {
 }
 
 // 23
-TEST_CASE("WeakKeyDictionary: a new untracked object at a dead one's address finds nothing, and then its own") {
+TEST_CASE(
+    "WeakKeyDictionary: a new untracked object at a dead one's address finds nothing, and then its own") {
   Sides sides({.shards = 1, .accept_untracked = true});
   place<Item> room;
   for (int round = 0; round < 20; ++round) {
@@ -494,7 +499,8 @@ template <class T> struct one_place {
 } // namespace
 
 // 23
-TEST_CASE("WeakKeyDictionary: a new tracked object in a dead one's block finds nothing, during an iteration too") {
+TEST_CASE(
+    "WeakKeyDictionary: a new tracked object in a dead one's block finds nothing, during an iteration too") {
   alignas(64) static std::byte memory[1024];
   const one_place<Item> pool(memory);
   Sides sides;
@@ -572,10 +578,11 @@ TEST_CASE("WeakKeyDictionary: visit changes the value in its place") {
   const Sides& constant = sides;
   CHECK(constant.visit(*one, [](const int& value) { CHECK(value == 5); }));
   CHECK(one.use_count() == 1);
-  CHECK_THROWS_AS(sides.visit(one, [](int& value) {
-    value = 6;
-    throw std::runtime_error("enough");
-  }),
+  CHECK_THROWS_AS(sides.visit(one,
+                              [](int& value) {
+                                value = 6;
+                                throw std::runtime_error("enough");
+                              }),
                   std::runtime_error);
   CHECK(sides.at(one) == 6);
 }
@@ -671,14 +678,14 @@ TEST_CASE("WeakKeyDictionary: a value whose end kills, stores, erases and clears
   shared.insert(two, nullptr);
   shared.insert(four, last_words([&] { shared.insert(three, nullptr); }));
   shared.insert(one, last_words([&] {
-    CHECK_FALSE(shared.contains(one.get()));
-    two.reset();
-    shared.insert(three, nullptr);
-    shared.erase(three);
-    shared.erase(four); // whose end stores three again
-    CHECK(shared.contains(three));
-    shared.insert_or_assign(four, last_words([&] { shared.clear(); }));
-  }));
+                  CHECK_FALSE(shared.contains(one.get()));
+                  two.reset();
+                  shared.insert(three, nullptr);
+                  shared.erase(three);
+                  shared.erase(four); // whose end stores three again
+                  CHECK(shared.contains(three));
+                  shared.insert_or_assign(four, last_words([&] { shared.clear(); }));
+                }));
   one.reset();
   CHECK(shared.size() == 2);
   CHECK(shared.erase(four));
@@ -692,10 +699,10 @@ TEST_CASE("WeakKeyDictionary: whichever way a value goes, its end may use the di
     const auto other = item(2);
     int ends = 0;
     shared->insert(key, last_words([&] {
-      ++ends;
-      CHECK(shared->insert(other, nullptr));
-      CHECK(shared->erase(other));
-    }));
+                     ++ends;
+                     CHECK(shared->insert(other, nullptr));
+                     CHECK(shared->erase(other));
+                   }));
     leave(*shared, key);
     CHECK(ends == 1);
     CHECK(shared->empty());
@@ -704,7 +711,10 @@ TEST_CASE("WeakKeyDictionary: whichever way a value goes, its end may use the di
   run([](Shared& of, std::shared_ptr<Item>& key) { (void)of.pop(key); });
   run([](Shared& of, std::shared_ptr<Item>&) { (void)of.popitem(); });
   run([](Shared& of, std::shared_ptr<Item>&) { of.clear(); });
-  run([](Shared& of, std::shared_ptr<Item>& key) { key.reset(); (void)of; });
+  run([](Shared& of, std::shared_ptr<Item>& key) {
+    key.reset();
+    (void)of;
+  });
   run([](Shared& of, std::shared_ptr<Item>&) {
     of.erase_if([](const std::shared_ptr<Item>&, const std::shared_ptr<Mortal>&) { return true; });
   });
@@ -729,9 +739,9 @@ TEST_CASE("WeakKeyDictionary: the end of a value destroys the dictionary") {
   int ends = 0;
   shared->insert(two, last_words([&] { ++ends; }));
   shared->insert(one, last_words([&] {
-    ++ends;
-    shared.reset();
-  }));
+                   ++ends;
+                   shared.reset();
+                 }));
   one.reset();
   CHECK(shared == nullptr);
   CHECK(ends == 2);
@@ -861,7 +871,8 @@ TEST_CASE("WeakKeyDictionary: locks: iteration moves and destroys values under n
 }
 
 // 2
-TEST_CASE("WeakKeyDictionary: locks: a value whose copy drops the last owner and throws lets no key die under one") {
+TEST_CASE("WeakKeyDictionary: locks: a value whose copy drops the last owner and throws lets no key die "
+          "under one") {
   struct Untracked {
     ~Untracked() {
       CHECK(watched_mutex::held() == 0);
@@ -915,7 +926,8 @@ TEST_CASE("WeakKeyDictionary: a copy of a value that kills its key is made all t
   CHECK(payloads.empty());
 }
 
-TEST_CASE("WeakKeyDictionary: a value's copy that uses a dictionary is told so, and everything stays as it was") {
+TEST_CASE(
+    "WeakKeyDictionary: a value's copy that uses a dictionary is told so, and everything stays as it was") {
   weakref::WeakKeyDictionary<Item, Payload> payloads;
   Sides other;
   const auto one = item(1);
@@ -940,7 +952,8 @@ TEST_CASE("WeakKeyDictionary: a value's copy that uses a dictionary is told so, 
 
 // --- by value ------------------------------------------------------------------------------------------------
 
-TEST_CASE("WeakKeyDictionary: by value: equal objects are one key, the first stays and the value is replaced") {
+TEST_CASE(
+    "WeakKeyDictionary: by value: equal objects are one key, the first stays and the value is replaced") {
   Words words;
   auto first = word("apple");
   auto second = word("apple");
@@ -1016,13 +1029,17 @@ TEST_CASE("WeakKeyDictionary: by value: an equal newcomer in every way of being 
       CHECK(weakref::getweakrefcount(second) == 0);
       second.reset();
       CHECK(tags.visit(first, [](int& value) { CHECK(value == 2); }));
+      CHECK(tags.erase(first));
+      CHECK(weakref::getweakrefcount(first) == 0);
+      CHECK(tags.insert(first, 3));
       first.reset();
       CHECK(tags.empty());
     }
   }
 }
 
-TEST_CASE("WeakKeyDictionary: by value: an untracked newcomer, and a tracked first key, and the other way round") {
+TEST_CASE(
+    "WeakKeyDictionary: by value: an untracked newcomer, and a tracked first key, and the other way round") {
   Words words({.shards = 1, .accept_untracked = true});
   auto tracked = word("plum");
   auto untracked = std::make_shared<Word>("plum");
@@ -1197,7 +1214,8 @@ TEST_CASE("WeakKeyDictionary: by value: a comparison that kills the key it finds
 }
 
 // 1
-TEST_CASE("WeakKeyDictionary: by value: an entry that is erased while its value is being replaced stays erased") {
+TEST_CASE(
+    "WeakKeyDictionary: by value: an entry that is erased while its value is being replaced stays erased") {
   Word::reset();
   Words words;
   auto first = word("date");
@@ -1300,7 +1318,8 @@ struct Brittle {
 
 } // namespace
 
-TEST_CASE("WeakKeyDictionary: a value whose move fails at the end of get_or_create leaves no creation behind") {
+TEST_CASE(
+    "WeakKeyDictionary: a value whose move fails at the end of get_or_create leaves no creation behind") {
   weakref::WeakKeyDictionary<Item, Brittle> brittle;
   const auto one = item(1);
   try {
@@ -1318,11 +1337,11 @@ TEST_CASE("WeakKeyDictionary: a value whose move fails at the end of get_or_crea
 }
 
 // 17
-TEST_CASE("WeakKeyDictionary: a factory that asks for its own key is told so; one that throws stores nothing") {
+TEST_CASE(
+    "WeakKeyDictionary: a factory that asks for its own key is told so; one that throws stores nothing") {
   Sides sides;
   const auto one = item(1);
-  CHECK_THROWS_AS((void)sides.get_or_create(
-                      one, [&] { return sides.get_or_create(one, [] { return 1; }); }),
+  CHECK_THROWS_AS((void)sides.get_or_create(one, [&] { return sides.get_or_create(one, [] { return 1; }); }),
                   std::logic_error);
   CHECK_THROWS_AS((void)sides.get_or_create(one, []() -> int { throw std::runtime_error("no"); }),
                   std::runtime_error);
@@ -1333,14 +1352,15 @@ TEST_CASE("WeakKeyDictionary: a factory that asks for its own key is told so; on
   Words words;
   const auto first = word("fig");
   const auto second = word("fig");
-  CHECK_THROWS_AS((void)words.get_or_create(
-                      first, [&] { return words.get_or_create(second, [] { return 1; }); }),
-                  std::logic_error);
+  CHECK_THROWS_AS(
+      (void)words.get_or_create(first, [&] { return words.get_or_create(second, [] { return 1; }); }),
+      std::logic_error);
   CHECK(words.empty());
   Word::reset();
 }
 
-TEST_CASE("WeakKeyDictionary: of concurrent callers one runs its factory, the others get copies of its value") {
+TEST_CASE(
+    "WeakKeyDictionary: of concurrent callers one runs its factory, the others get copies of its value") {
   using Waiting = weakref::WeakKeyDictionary<Item, std::shared_ptr<int>, weakref::by_identity,
                                              weakref::by_identity, std::allocator<Item>, waiting_mutex>;
   constexpr unsigned callers = 4;
@@ -1364,8 +1384,8 @@ TEST_CASE("WeakKeyDictionary: of concurrent callers one runs its factory, the ot
 }
 
 TEST_CASE("WeakKeyDictionary: by value: callers with equal keys wait for one another") {
-  using Waiting =
-      weakref::WeakKeyDictionary<Word, std::shared_ptr<int>, WordHash, WordEqual, std::allocator<Word>, waiting_mutex>;
+  using Waiting = weakref::WeakKeyDictionary<Word, std::shared_ptr<int>, WordHash, WordEqual,
+                                             std::allocator<Word>, waiting_mutex>;
   Word::reset();
   Waiting waiting;
   std::vector<std::shared_ptr<Word>> keys{word("fig"), word("fig"), word("fig")};
@@ -1464,7 +1484,8 @@ TEST_CASE("WeakKeyDictionary: popitem takes every entry once, in every shard") {
   }
 }
 
-TEST_CASE("WeakKeyDictionary: erase_if asks with no lock held, takes nothing before it has seen all, and counts") {
+TEST_CASE(
+    "WeakKeyDictionary: erase_if asks with no lock held, takes nothing before it has seen all, and counts") {
   std::vector<std::shared_ptr<Item>> keys;
   Sides sides;
   for (int i = 0; i < 10; ++i) {
@@ -1510,7 +1531,8 @@ TEST_CASE("WeakKeyDictionary: a copy has the keys and copies of the values, and 
 }
 
 // 9
-TEST_CASE("WeakKeyDictionary: after copy, move, swap and assignment every death leaves the right dictionary") {
+TEST_CASE(
+    "WeakKeyDictionary: after copy, move, swap and assignment every death leaves the right dictionary") {
   auto one = item(1);
   auto two = item(2);
   auto three = item(3);
@@ -1583,7 +1605,8 @@ TEST_CASE("WeakKeyDictionary: an update that meets a bad pair half-way changes n
   CHECK(weakref::getweakrefcount(two) == 0);
 }
 
-TEST_CASE("WeakKeyDictionary: by value: an update that fails after an equal newcomer puts the first key's value back") {
+TEST_CASE("WeakKeyDictionary: by value: an update that fails after an equal newcomer puts the first key's "
+          "value back") {
   Word::reset();
   Words words;
   auto first = word("apple");
@@ -1689,7 +1712,8 @@ TEST_CASE("WeakKeyDictionary: iteration stands every change of the dictionary") 
   CHECK(Item::alive() == 0);
 }
 
-TEST_CASE("WeakKeyDictionary: an element of the iteration keeps its key alive, and only while it is the element") {
+TEST_CASE(
+    "WeakKeyDictionary: an element of the iteration keeps its key alive, and only while it is the element") {
   Sides sides;
   auto one = item(1);
   sides.insert(one, 1);
@@ -1774,7 +1798,7 @@ TEST_CASE("WeakKeyDictionary: values that can only be moved go from one allocato
   source.insert(one, Ticket(3));
   target = std::move(source);
   CHECK(target.visit(one, [](const Ticket& ticket) { CHECK(ticket.value == 3); }));
-  CHECK(source.empty()); // NOLINT(bugprone-use-after-move)
+  CHECK(source.empty());    // NOLINT(bugprone-use-after-move)
   CHECK(books.blocks <= 2); // its core and its table
 }
 
@@ -1826,7 +1850,9 @@ namespace {
 // Hash, comparison, allocation, copies and (unless Moves) moves fail one after the other.
 template <bool moves> struct FaultyValue : counted<FaultyValue<moves>> {
   explicit FaultyValue(int start) : number(start) { faults::point(); }
-  FaultyValue(const FaultyValue& other) : counted<FaultyValue>(other), number(other.number) { faults::point(); }
+  FaultyValue(const FaultyValue& other) : counted<FaultyValue>(other), number(other.number) {
+    faults::point();
+  }
   FaultyValue(FaultyValue&& other) noexcept(moves) : counted<FaultyValue>(other), number(other.number) {
     if constexpr (!moves) faults::point();
   }
@@ -1932,9 +1958,8 @@ template <bool moves> void reading_keeps_the_guarantee() {
   fail_everywhere<moves>([](fixture& f) { (void)f.dictionary.get(f.keys[0]); });
   fail_everywhere<moves>([](fixture& f) { (void)f.dictionary.at(*f.keys[1]); });
   fail_everywhere<moves>([](fixture& f) { (void)f.dictionary.contains(f.twin); });
-  fail_everywhere<moves>([](fixture& f) {
-    f.dictionary.visit(f.twin.get(), [](auto&) { faults::point(); });
-  });
+  fail_everywhere<moves>(
+      [](fixture& f) { f.dictionary.visit(f.twin.get(), [](auto&) { faults::point(); }); });
   fail_everywhere<moves>([](fixture& f) {
     for (auto&& entry : f.dictionary) (void)entry;
   });
@@ -1942,7 +1967,8 @@ template <bool moves> void reading_keeps_the_guarantee() {
     const auto copy(f.dictionary);
     (void)copy.size();
   });
-  fail_everywhere<moves>([](fixture& f) { (void)(f.dictionary == typename fixture::dictionary_type(f.dictionary)); });
+  fail_everywhere<moves>(
+      [](fixture& f) { (void)(f.dictionary == typename fixture::dictionary_type(f.dictionary)); });
   fail_everywhere<moves>([](fixture& f) { (void)(f.dictionary | f.dictionary); });
 }
 
@@ -1951,7 +1977,9 @@ template <bool moves> void storing_keeps_the_guarantee() {
   using value = FaultyValue<moves>;
   for (const int which : {0, 1, 2}) {
     CAPTURE(which);
-    const auto key_of = [which](fixture& f) { return which == 0 ? f.keys[0] : which == 1 ? f.twin : f.fresh; };
+    const auto key_of = [which](fixture& f) {
+      return which == 0 ? f.keys[0] : which == 1 ? f.twin : f.fresh;
+    };
     fail_everywhere<moves>([&](fixture& f) { f.dictionary.insert(key_of(f), value(1)); });
     fail_everywhere<moves>([&](fixture& f) { f.dictionary.insert_or_assign(key_of(f), value(1)); });
     fail_everywhere<moves>([&](fixture& f) { f.dictionary.try_emplace(key_of(f), 1); });
@@ -1976,13 +2004,13 @@ TEST_CASE("WeakKeyDictionary: strong guarantee: storing, with values whose copie
   storing_keeps_the_guarantee<false>();
 }
 
-TEST_CASE("WeakKeyDictionary: strong guarantee: setdefault and get_or_create, with values whose copies throw") {
+TEST_CASE(
+    "WeakKeyDictionary: strong guarantee: setdefault and get_or_create, with values whose copies throw") {
   using fixture = Fixture<true>;
   using value = FaultyValue<true>;
   for (const bool present : {false, true}) {
-    fail_everywhere<true>([present](fixture& f) {
-      (void)f.dictionary.setdefault(present ? f.twin : f.fresh, value(1));
-    });
+    fail_everywhere<true>(
+        [present](fixture& f) { (void)f.dictionary.setdefault(present ? f.twin : f.fresh, value(1)); });
     fail_everywhere<true>([present](fixture& f) {
       (void)f.dictionary.get_or_create(present ? f.twin : f.fresh, [] { return value(1); });
     });

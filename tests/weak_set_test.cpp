@@ -155,7 +155,8 @@ TEST_CASE("WeakSet: an empty one allocates nothing, whatever it is asked") {
 }
 
 TEST_CASE("WeakSet: an element costs one node of at most forty-eight bytes, and its slots") {
-  using Accounted = weakref::WeakSet<Item, weakref::by_identity, weakref::by_identity, accounting_allocator<Item>>;
+  using Accounted =
+      weakref::WeakSet<Item, weakref::by_identity, weakref::by_identity, accounting_allocator<Item>>;
   account books;
   Accounted items({.shards = 1}, accounting_allocator<Item>(books));
   Owners owners;
@@ -900,7 +901,8 @@ TEST_CASE("WeakSet: four shards, no locks, a memory resource") {
 }
 
 TEST_CASE("WeakSet: allocators that differ: assignment makes the elements anew, results use the left one's") {
-  using Accounted = weakref::WeakSet<Item, weakref::by_identity, weakref::by_identity, accounting_allocator<Item>>;
+  using Accounted =
+      weakref::WeakSet<Item, weakref::by_identity, weakref::by_identity, accounting_allocator<Item>>;
   account left_books;
   account right_books;
   {

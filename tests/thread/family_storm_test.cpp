@@ -54,7 +54,9 @@ struct Whole : counted<Whole> {
   }
   bool whole() const noexcept { return number >= 0 && twice == 2 * number; }
   bool whole(int expected) const noexcept { return number == expected && twice == 2 * expected; }
-  friend bool operator==(const Whole& left, const Whole& right) noexcept { return left.number == right.number; }
+  friend bool operator==(const Whole& left, const Whole& right) noexcept {
+    return left.number == right.number;
+  }
   int number;
   int twice;
 };
@@ -64,8 +66,12 @@ struct WholeSession : weakref::enable_weakref, Whole {
 };
 
 struct by_number {
-  std::size_t operator()(const Whole& object) const noexcept { return static_cast<std::size_t>(object.number); }
-  bool operator()(const Whole& left, const Whole& right) const noexcept { return left.number == right.number; }
+  std::size_t operator()(const Whole& object) const noexcept {
+    return static_cast<std::size_t>(object.number);
+  }
+  bool operator()(const Whole& left, const Whole& right) const noexcept {
+    return left.number == right.number;
+  }
 };
 
 // Comparisons and copies of it are user code to the containers.
@@ -161,10 +167,13 @@ template <class T, class Dictionary> void key_storm(Dictionary& dictionary, way 
         break;
       case 10:
       case 11:
-        expect(dictionary.get_or_create(key, [&](const std::shared_ptr<T>& wanted) {
-          if (roll(8) == 0) dictionary.erase(wanted);
-          return Payload(wanted->number);
-        }).whole(number));
+        expect(dictionary
+                   .get_or_create(key,
+                                  [&](const std::shared_ptr<T>& wanted) {
+                                    if (roll(8) == 0) dictionary.erase(wanted);
+                                    return Payload(wanted->number);
+                                  })
+                   .whole(number));
         break;
       case 12:
         if (const auto taken = dictionary.pop(key)) expect(taken->whole(number));
@@ -295,7 +304,7 @@ template <class T, class Set> void set_storm(Set& set, way how) {
         break;
       case 14: {
         const Set other(range, chosen);
-        for (const auto& seen : set & other) expect(seen->whole());
+        for (const auto& seen : set& other) expect(seen->whole());
         for (const auto& seen : set | other) expect(seen->whole());
         expect(other.issuperset(range));
         expect((other - set) <= other);
@@ -355,7 +364,8 @@ TEST_CASE("WeakKeyDictionary: a storm by value, where equal keys replace one ano
   key_storm<Whole>(dictionary, way::tracked, true);
 }
 
-TEST_CASE("WeakKeyDictionary: a storm by value over enable_weakref objects, which may die while they are compared") {
+TEST_CASE("WeakKeyDictionary: a storm by value over enable_weakref objects, which may die while they are "
+          "compared") {
   weakref::WeakKeyDictionary<WholeSession, Payload, by_number, by_number> dictionary;
   key_storm<WholeSession>(dictionary, way::session, false);
 }
