@@ -62,7 +62,6 @@ struct TagHash {
 // The three containers behind one face: an object is stored under its number.
 struct Values {
   using type = weakref::WeakValueDictionary<Tag, Witness, TagHash, std::equal_to<>, Allocator, watched_mutex>;
-  static constexpr const char* name = "WeakValueDictionary";
   type all;
   explicit Values(account& books, bool accept = true)
       : all({.shards = 1, .accept_untracked = accept}, Allocator(books)) {}
@@ -89,7 +88,6 @@ struct Values {
 struct Keys {
   using type = weakref::WeakKeyDictionary<Witness, Tag, weakref::by_identity, weakref::by_identity, Allocator,
                                           watched_mutex>;
-  static constexpr const char* name = "WeakKeyDictionary";
   type all;
   explicit Keys(account& books, bool accept = true)
       : all({.shards = 1, .accept_untracked = accept}, Allocator(books)) {}
@@ -116,7 +114,6 @@ struct Keys {
 struct Set {
   using type =
       weakref::WeakSet<Witness, weakref::by_identity, weakref::by_identity, Allocator, watched_mutex>;
-  static constexpr const char* name = "WeakSet";
   type all;
   explicit Set(account& books, bool accept = true)
       : all({.shards = 1, .accept_untracked = accept}, Allocator(books)) {}

@@ -1464,7 +1464,7 @@ TEST_CASE("WeakKeyDictionary: pop, popitem and erase take entries out") {
 }
 
 TEST_CASE("WeakKeyDictionary: popitem takes every entry once, in every shard") {
-  for (const std::size_t shards : {1, 4}) {
+  for (const std::size_t shards : {std::size_t{1}, std::size_t{4}}) {
     Sides sides(weakref::options{.shards = shards});
     std::vector<std::shared_ptr<Item>> keys;
     std::set<int> expected;
@@ -1665,7 +1665,7 @@ TEST_CASE("WeakKeyDictionary: iteration stands every change of the dictionary") 
       sides.insert(keys.back(), i);
     }
   };
-  for (const std::size_t shards : {1, 4}) {
+  for (const std::size_t shards : {std::size_t{1}, std::size_t{4}}) {
     Sides sides(weakref::options{.shards = shards});
     build(sides);
     std::set<int> seen;

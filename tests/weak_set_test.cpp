@@ -266,7 +266,7 @@ TEST_CASE("WeakSet: const elements") {
 }
 
 TEST_CASE("WeakSet: pop takes each element once, then throws") {
-  for (const std::size_t shards : {1, 4}) {
+  for (const std::size_t shards : {std::size_t{1}, std::size_t{4}}) {
     const Letters letters;
     Items items(letters.list("hello"), {.shards = shards});
     Numbers seen;
