@@ -77,7 +77,8 @@ template <class T> class proxy<T> {
 };
 
 /// A proxy that calls F(proxy<T>&), or F(), when the referent dies, under the rules of ref<T, F>: neither
-/// copied nor moved. Throws: untracked_error for an untracked or null owner.
+/// copied nor moved; getweakrefs() names the ref inside it. Throws: untracked_error for an untracked or null
+/// owner.
 template <class T, class F> class proxy : public proxy<T> {
  public:
   proxy(const std::shared_ptr<T>& owner, F f)

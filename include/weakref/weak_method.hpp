@@ -141,7 +141,8 @@ template <class T, class Method> class WeakMethod<T, Method> : public ref<T> {
 };
 
 /// With a callback F(WeakMethod<T, Method>&) or F(), called when the object dies, under the rules of ref<T, F>:
-/// neither copied nor moved. Throws: untracked_error for an untracked or null owner.
+/// neither copied nor moved; getweakrefs() names the ref inside it. Throws: untracked_error for an untracked or
+/// null owner.
 template <class T, class Method, class F> class WeakMethod : public WeakMethod<T, Method> {
  public:
   WeakMethod(const std::shared_ptr<T>& owner, Method method, F f)
