@@ -19,8 +19,8 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <mutex>
+#include <optional>
 #include <random>
 #include <string>
 #include <utility>
