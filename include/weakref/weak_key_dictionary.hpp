@@ -25,6 +25,9 @@
 // copied under its shard's lock, because it may change meanwhile. While that runs, members that lock, of any
 // container, throw std::logic_error; a value that can be copied as bytes is exempt.
 //
+// A value that can only be moved, and whose move throws, may be lost where it is handed out (pop, popitem,
+// setdefault, get_or_create); what the container holds is right all the same.
+//
 // Everywhere: `k` is an owner, a T or a pointer to T, const or of a derived class too; by value also what the
 // transparent Hash and KeyEqual take. A null one finds nothing. Operations are O(1), lock one shard, and leave
 // the container as it was if they throw, unless said otherwise.
@@ -99,9 +102,9 @@ class WeakKeyDictionary
       insert_or_assign(owner(key), Value(value));
     }
   }
-  template <std::ranges::input_range Range>
+  template <class Range>
     requires(!std::same_as<std::remove_cvref_t<Range>, WeakKeyDictionary> &&
-             requires(std::ranges::range_reference_t<Range> pair) {
+             std::ranges::input_range<Range> && requires(std::ranges::range_reference_t<Range> pair) {
                owner(pair.first);
                Value(pair.second);
              })

@@ -89,8 +89,9 @@ class WeakSet : private detail::shell<detail::set_node<T>, detail::referent_look
       : base(chosen, allocator) {
     for (; first != last; ++first) add(*first);
   }
-  template <std::ranges::input_range Range>
-    requires(!std::same_as<std::remove_cvref_t<Range>, WeakSet> && holds_owners<Range>)
+  template <class Range>
+    requires(!std::same_as<std::remove_cvref_t<Range>, WeakSet> && std::ranges::input_range<Range> &&
+             holds_owners<Range>)
   explicit WeakSet(Range&& range, const options& chosen = {}, const Allocator& allocator = Allocator())
       : base(chosen, allocator) {
     update(std::forward<Range>(range));
@@ -159,8 +160,8 @@ class WeakSet : private detail::shell<detail::set_node<T>, detail::referent_look
   using base::reserve;
 
   // --- set algebra ---------------------------------------------------------------------------------------
-  // O(n + m), allocates. `other` is a weak set or a range of owners; a range that holds null is refused by
-  // what adds its elements, with untracked_error. Changes are made wholly or, if something throws, not at all.
+  // O(n + m), allocates. `other` is a weak set or a range of owners; a range that holds null is refused with
+  // untracked_error, but by isdisjoint and issuperset. Changes are made wholly or, if something throws, not at all.
 
   /// Adds all of other.
   template <std::ranges::input_range Range>

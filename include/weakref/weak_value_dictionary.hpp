@@ -98,9 +98,9 @@ class WeakValueDictionary
       insert_or_assign(Key(key), owner(value));
     }
   }
-  template <std::ranges::input_range Range>
+  template <class Range>
     requires(!std::same_as<std::remove_cvref_t<Range>, WeakValueDictionary> &&
-             requires(std::ranges::range_reference_t<Range> pair) {
+             std::ranges::input_range<Range> && requires(std::ranges::range_reference_t<Range> pair) {
                Key(pair.first);
                owner(pair.second);
              })

@@ -281,8 +281,9 @@ template <class Node, class Mutex, class Allocator> class core final : public co
     if (before / entry::one_share != shares)
       before = shared.shares.fetch_sub(shares * entry::one_share, std::memory_order_acq_rel);
     if (before / entry::one_share != shares) return;
+    core* const carried = (before & entry::carries) != 0 ? static_cast<core*>(shared.core) : nullptr;
     free(shared, container);
-    if ((before & entry::carries) != 0) container->drop_ref();
+    if (carried != nullptr) carried->drop_ref();
   }
 
   static void free(Node& last, [[maybe_unused]] core* container) noexcept {

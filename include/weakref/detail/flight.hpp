@@ -43,8 +43,8 @@ template <class Result> struct landing : wait_point {
   std::atomic<std::uint32_t> state{in_flight};
   Result result; // written before the state says landed
 
-  /// By the creator, with no lock held. An empty one: the creation failed. So does, for those who wait, a
-  /// copy that throws: they look again.
+  /// By the creator, with no lock held. A copy that throws counts, for those who wait, as a failure: they look
+  /// again.
   template <class Sync> void arrive(const Result& from) noexcept {
     try {
       if constexpr (requires { result.emplace(*from); }) {
@@ -53,6 +53,10 @@ template <class Result> struct landing : wait_point {
         result = from;
       }
     } catch (...) {}
+    finish<Sync>();
+  }
+  /// The end, with the result, if there is one, in its place.
+  template <class Sync> void finish() noexcept {
     end_flight(*this);
     // release: pairs with the acquire in wait(); the result is seen
     state.store(landed, std::memory_order_release);

@@ -44,7 +44,7 @@ template <class Core, class Result> class departure {
       const typename Core::template access<false> shard(container_, flight_.hash);
       shard->flights.remove(flight_);
     }
-    tell({});
+    if (has_waiters()) landing_->template finish<typename Core::sync>();
   }
   departure(const departure&) = delete;
   departure& operator=(const departure&) = delete;
@@ -58,15 +58,13 @@ template <class Core, class Result> class departure {
   /// The flight has been taken down with this result.
   void landed(const Result& result) noexcept {
     is_flying_ = false;
-    tell(result);
+    if (has_waiters()) landing_->template arrive<typename Core::sync>(result);
   }
 
  private:
-  void tell(const Result& result) noexcept {
-    // Who joined did so under the lock under which the flight was taken down: nobody can join any more. Two
-    // counts are ours.
-    if (landing_.use_count() > 2) landing_->template arrive<typename Core::sync>(result);
-  }
+  // Who joined did so under the lock under which the flight was taken down: nobody can join any more. Two counts
+  // are ours.
+  bool has_waiters() const noexcept { return landing_.use_count() > 2; }
 
   Core& container_;
   std::shared_ptr<landing_type> landing_;
