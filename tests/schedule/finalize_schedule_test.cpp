@@ -32,11 +32,11 @@ struct finalized_thing {
     using weakref_sync = explored_sync;
     part own;
     void operator()() const {
-      record& seen = *own.what;
-      expect(!seen.is_forgotten, "the function is whole while it runs");
-      ++seen.called;
+      record& noted = *own.what;
+      expect(!noted.is_forgotten, "the function is whole while it runs");
+      ++noted.called;
       schedule::point();
-      expect(!seen.is_forgotten, "the function is whole while it runs");
+      expect(!noted.is_forgotten, "the function is whole while it runs");
     }
   };
 
