@@ -4,7 +4,8 @@
 
 #include <thread>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 namespace detail {
 
 template class death<default_sync>;
@@ -45,4 +46,5 @@ void copy_watchers(referent_header* header, std::vector<const void*>& out) {
 }
 
 } // namespace detail
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref

@@ -14,7 +14,8 @@
 #include <string>
 #include <utility>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 
 untracked_error::~untracked_error() = default;
 ReferenceError::~ReferenceError() = default;
@@ -91,4 +92,5 @@ void assertion_failed(const char* condition, const char* message, const char* fi
 }
 
 } // namespace detail
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref

@@ -10,7 +10,8 @@
 #include <mutex>
 #include <new>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 namespace detail {
 
 /// All finalizers that are alive, in the order in which they were made. Never destroyed: objects die in static
@@ -109,4 +110,5 @@ bool finalizer::claim(std::shared_ptr<finalizer>& kept) noexcept {
 }
 
 } // namespace detail
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref

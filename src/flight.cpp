@@ -6,7 +6,8 @@
 #include <mutex>
 #include <stdexcept>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 namespace detail {
 
 namespace {
@@ -42,4 +43,5 @@ void throw_recursive_creation() {
 }
 
 } // namespace detail
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref

@@ -3,7 +3,8 @@
 
 #include <weakref/detail/sync.hpp>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 
 void adaptive_mutex::lock_slow() noexcept {
   constexpr unsigned rounds = 40; // some hundred nanoseconds; most critical sections are shorter
@@ -19,4 +20,5 @@ void adaptive_mutex::lock_slow() noexcept {
 
 void adaptive_mutex::wake_one(std::atomic<int>* state) noexcept { state->notify_one(); }
 
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref

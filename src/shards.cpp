@@ -5,7 +5,8 @@
 #include <bit>
 #include <thread>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 namespace detail {
 
 unsigned chosen_shard_bits() noexcept {
@@ -14,4 +15,5 @@ unsigned chosen_shard_bits() noexcept {
 }
 
 } // namespace detail
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref

@@ -6,7 +6,8 @@
 #include <stdexcept>
 #include <utility>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 namespace detail {
 
 constinit thread_local thread_record current_thread_record{};
@@ -34,4 +35,5 @@ void run_put_off_slow() noexcept {
 }
 
 } // namespace detail
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref

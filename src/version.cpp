@@ -4,7 +4,8 @@
 #define WEAKREF_TEXT_OF(number) #number
 #define WEAKREF_TEXT(number) WEAKREF_TEXT_OF(number)
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 
 int version() noexcept { return WEAKREF_VERSION; }
 
@@ -13,4 +14,5 @@ const char* version_string() noexcept {
       WEAKREF_VERSION_PATCH);
 }
 
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref

@@ -11,7 +11,8 @@
 #include <functional>
 #include <stdexcept>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 
 /// A null, ownerless or untracked pointer was given to something that must hear of the referent's death.
 /// what() names the type and the remedies.
@@ -41,6 +42,7 @@ using unraisable_hook = std::function<void(std::exception_ptr)>;
 /// Threads: any. A call that is in progress elsewhere finishes with the hook it began with.
 WEAKREF_API unraisable_hook set_unraisable_hook(unraisable_hook hook);
 
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

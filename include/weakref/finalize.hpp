@@ -39,7 +39,8 @@
 #include <type_traits>
 #include <utility>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 namespace detail {
 
 /// A finalizer as the registry (src/finalize.cpp) sees it. The registry owns it until it is claimed; a handle
@@ -245,6 +246,7 @@ template <class T, class F, class... Args>
 finalize(const std::shared_ptr<T>&, F, Args...)
     -> finalize<std::decay_t<std::invoke_result_t<std::decay_t<F>, std::decay_t<Args>...>>>;
 
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

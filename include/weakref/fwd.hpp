@@ -14,7 +14,8 @@
 #include <memory_resource>
 #endif
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 
 template <class Key> struct hash;
 template <class T, class F = void> class ref;
@@ -79,6 +80,7 @@ using WeakSet =
 } // namespace pmr
 #endif
 
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

@@ -17,7 +17,8 @@
 #include <type_traits>
 #include <utility>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 
 namespace detail {
 template <class Key>
@@ -78,6 +79,7 @@ template <class... Elements> struct hash<std::tuple<Elements...>> {
   }
 };
 
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

@@ -11,7 +11,8 @@
 #include <memory>
 #include <utility>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 
 /// A ref<T> with a key. A value: copyable and movable where the key is.
 template <class Key, class T> class KeyedRef : public ref<T> {
@@ -34,7 +35,8 @@ template <class Key, class T> class KeyedRef : public ref<T> {
 
 template <class Key, class T> KeyedRef(const std::shared_ptr<T>&, Key) -> KeyedRef<Key, T>;
 
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 template <class Key, class T> struct std::hash<weakref::KeyedRef<Key, T>> : std::hash<weakref::ref<T>> {};
 

@@ -10,7 +10,8 @@
 
 #include <atomic>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 
 /// A four-byte mutex: spins briefly, since the library's locks are held for some tens of nanoseconds, then
 /// parks. Not recursive, not fair.
@@ -54,6 +55,7 @@ struct null_mutex {
   void unlock() noexcept {}
 };
 
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

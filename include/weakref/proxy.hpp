@@ -22,7 +22,8 @@
 #include <type_traits>
 #include <utility>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 
 namespace detail {
 /// What *proxy gives: keeps the referent alive while the expression lasts.
@@ -94,6 +95,7 @@ template <class T, class F> class proxy : public proxy<T> {
 template <class T> proxy(const std::shared_ptr<T>&) -> proxy<T>;
 template <class T, class F> proxy(const std::shared_ptr<T>&, F) -> proxy<T, F>;
 
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

@@ -24,7 +24,8 @@
 #include <type_traits>
 #include <utility>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 
 namespace detail {
 struct ref_access;
@@ -143,7 +144,8 @@ template <class T, class F> class ref : private detail::callback_link, public re
 template <class T> ref(const std::shared_ptr<T>&) -> ref<T>;
 template <class T, class F> ref(const std::shared_ptr<T>&, F) -> ref<T, F>;
 
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 template <class T> struct std::hash<weakref::ref<T>> {
   std::size_t operator()(const weakref::ref<T>& r) const noexcept { return r.hash_code(); }

@@ -17,7 +17,8 @@
 #include <utility>
 #include <vector>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 
 namespace detail {
 
@@ -180,6 +181,7 @@ template <class T> [[nodiscard]] std::vector<const void*> getweakrefs(const std:
   return watchers;
 }
 
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

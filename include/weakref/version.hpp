@@ -13,7 +13,8 @@
 #define WEAKREF_VERSION                                                                                      \
   (WEAKREF_VERSION_MAJOR * 1000000 + WEAKREF_VERSION_MINOR * 1000 + WEAKREF_VERSION_PATCH)
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 
 // The version of the library that is linked, as WEAKREF_VERSION. It differs from the macro where a program
 // compiled against one version's headers runs with another's shared library.
@@ -22,6 +23,7 @@ WEAKREF_API int version() noexcept;
 // The same as text: "1.2.3".
 WEAKREF_API const char* version_string() noexcept;
 
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

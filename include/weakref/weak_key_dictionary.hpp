@@ -54,7 +54,8 @@
 #include <type_traits>
 #include <utility>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 
 template <class T, class Value, class Hash, class KeyEqual, class Allocator, class Mutex>
 class WeakKeyDictionary
@@ -337,6 +338,7 @@ class WeakKeyDictionary
   }
 };
 
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

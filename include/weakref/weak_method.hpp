@@ -24,7 +24,8 @@
 #include <type_traits>
 #include <utility>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 
 namespace detail {
 
@@ -159,7 +160,8 @@ template <class T, class Method> WeakMethod(const std::shared_ptr<T>&, Method) -
 template <class T, class Method, class F>
 WeakMethod(const std::shared_ptr<T>&, Method, F) -> WeakMethod<T, Method, F>;
 
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 template <class T, class Method>
   requires requires(const weakref::WeakMethod<T, Method>& method) { method.hash_code(); }

@@ -45,7 +45,8 @@
 #include <type_traits>
 #include <utility>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 
 template <class T, class Hash, class KeyEqual, class Allocator, class Mutex>
 class WeakSet : private detail::shell<detail::set_node<T>, detail::referent_lookup<T, Hash, KeyEqual, Mutex>,
@@ -301,6 +302,7 @@ class WeakSet : private detail::shell<detail::set_node<T>, detail::referent_look
   }
 };
 
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

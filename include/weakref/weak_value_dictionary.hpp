@@ -50,7 +50,8 @@
 #include <stdexcept>
 #include <utility>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 
 template <class Key, class T, class Hash, class KeyEqual, class Allocator, class Mutex>
 class WeakValueDictionary
@@ -345,6 +346,7 @@ class WeakValueDictionary
   }
 };
 
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

@@ -32,7 +32,8 @@
 #include <type_traits>
 #include <utility>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 namespace detail {
 
 struct WEAKREF_API block_deleter {
@@ -193,6 +194,7 @@ template <class Object, class Allocator, class Sync, class Node = void> class bl
 };
 
 } // namespace detail
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

@@ -31,11 +31,13 @@
 
 // v0 is the ABI: it grows with every change of a layout that is compiled into programs (header, entry,
 // node, deleter), so that two versions in one process never read each other's objects.
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 namespace detail {
 [[noreturn]] WEAKREF_API void assertion_failed(const char* condition, const char* message, const char* file,
                                                int line) noexcept;
 } // namespace detail
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

@@ -19,7 +19,8 @@
 #include <stdexcept>
 #include <utility>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 
 /// How a container is made.
 struct options {
@@ -132,6 +133,7 @@ inline std::uint32_t table_hash(std::size_t hash) noexcept {
 }
 
 } // namespace detail
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

@@ -34,7 +34,8 @@
 #include <type_traits>
 #include <utility>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 namespace detail {
 
 /// Node derives from `entry` and has `referent_type` and `weak()`, the std::weak_ptr to it.
@@ -328,6 +329,7 @@ template <class Node, class Mutex, class Allocator> class core final : public co
 };
 
 } // namespace detail
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

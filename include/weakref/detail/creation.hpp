@@ -18,7 +18,8 @@
 #include <type_traits>
 #include <utility>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 namespace detail {
 
 /// Object and node in one block. Object is the class to be made: the container's referent type, or one
@@ -161,6 +162,7 @@ template <class Core, class Node, class Factory>
 using creation_by = typename choose_creation<Core, Node, std::remove_reference_t<Factory>>::type;
 
 } // namespace detail
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

@@ -21,7 +21,8 @@
 #include <memory>
 #include <utility>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 namespace detail {
 
 template <class Node, class Core> class cursor_position final : public put_off_work {
@@ -148,6 +149,7 @@ template <class Node, class Core> class cursor {
 };
 
 } // namespace detail
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

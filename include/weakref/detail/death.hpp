@@ -46,7 +46,8 @@
 #include <cstdint>
 #include <exception>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 namespace detail {
 
 /// Hands an exception that nobody can catch to the unraisable hook.
@@ -234,6 +235,7 @@ template <class Sync> void death<Sync>::fire(referent_header& header, firing& in
 extern template class WEAKREF_API death<default_sync>;
 
 } // namespace detail
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

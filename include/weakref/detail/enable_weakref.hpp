@@ -12,7 +12,8 @@
 #include <cstdint>
 #include <memory>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 namespace detail {
 
 /// A watch list outside any block.
@@ -180,6 +181,7 @@ using enable_weakref_base::basic_enable_weakref;
 } // namespace detail
 using enable_weakref = basic_enable_weakref<detail::default_sync>;
 
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

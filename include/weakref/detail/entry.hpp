@@ -14,7 +14,8 @@
 #include <atomic>
 #include <cstdint>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 namespace detail {
 
 /// What a death asks of a container, whatever its types.
@@ -54,6 +55,7 @@ struct entry : watcher {
 static_assert(sizeof(entry) == 32);
 
 } // namespace detail
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

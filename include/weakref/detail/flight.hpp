@@ -22,7 +22,8 @@
 #include <cstdint>
 #include <memory>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 namespace detail {
 
 /// What a thread waits for: somebody's flight. The creator is guarded by the wait graph's lock.
@@ -108,6 +109,7 @@ class flight_list {
 };
 
 } // namespace detail
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

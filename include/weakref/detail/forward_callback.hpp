@@ -9,7 +9,8 @@
 #include <concepts>
 #include <functional>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 namespace detail {
 
 template <class Shown, class F> struct forward_callback {
@@ -30,6 +31,7 @@ template <class Shown, class F> struct forward_callback {
 };
 
 } // namespace detail
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

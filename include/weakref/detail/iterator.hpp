@@ -15,7 +15,8 @@
 #include <type_traits>
 #include <utility>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 namespace detail {
 
 // What is shown of an entry. `item` is what is made of it; making less than all of it costs less.
@@ -116,6 +117,7 @@ template <class Container, template <class> class Projection> class view : publi
 };
 
 } // namespace detail
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

@@ -20,7 +20,8 @@
 #include <type_traits>
 #include <utility>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 namespace detail {
 
 /// What iterating over a WeakKeyDictionary yields.
@@ -190,6 +191,7 @@ template <class Core, class Node, class Factory> class value_creation {
 };
 
 } // namespace detail
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

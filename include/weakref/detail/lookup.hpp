@@ -15,7 +15,8 @@
 #include <type_traits>
 #include <utility>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 namespace detail {
 
 template <class K, class Key, class Hash, class KeyEqual>
@@ -86,6 +87,7 @@ template <class Key, class Hash, class KeyEqual> class lookup {
 };
 
 } // namespace detail
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

@@ -7,7 +7,8 @@
 #include <concepts>
 #include <ranges>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 namespace detail {
 
 template <class Dictionary> class mapping {
@@ -44,6 +45,7 @@ template <class Dictionary> class mapping {
 };
 
 } // namespace detail
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

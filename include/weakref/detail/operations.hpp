@@ -15,7 +15,8 @@
 #include <optional>
 #include <utility>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 namespace detail {
 
 /// Dead untracked entries on their way out, chained by `next`.
@@ -384,6 +385,7 @@ template <class Node, class Core> bool pin_living(Core& container, pinned_entry<
 }
 
 } // namespace detail
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

@@ -13,7 +13,8 @@
 #include <atomic>
 #include <cstdint>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 namespace detail {
 
 struct alignas(8) referent_operations {
@@ -65,6 +66,7 @@ struct referent_header {
 static_assert(sizeof(referent_header) == 16);
 
 } // namespace detail
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

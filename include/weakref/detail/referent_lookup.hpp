@@ -22,7 +22,8 @@
 #include <memory>
 #include <type_traits>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 namespace detail {
 
 template <class K> inline constexpr bool is_owner = false;
@@ -169,6 +170,7 @@ template <class K, class Look>
 concept referent_key = Look::template accepts<K>;
 
 } // namespace detail
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

@@ -12,7 +12,8 @@
 #include <optional>
 #include <utility>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 namespace detail {
 
 struct no_payload {};
@@ -45,6 +46,7 @@ template <class T> struct set_node : ref<T>, entry {
 };
 
 } // namespace detail
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

@@ -30,7 +30,8 @@
 #include <new>
 #include <type_traits>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 namespace detail {
 
 /// How many shards a container splits into unless told otherwise: four for each hardware thread, 16 to 64.
@@ -214,6 +215,7 @@ template <class Node, class Mutex, class Allocator> void shards<Node, Mutex, All
 }
 
 } // namespace detail
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

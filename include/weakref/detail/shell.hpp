@@ -16,7 +16,8 @@
 #include <type_traits>
 #include <utility>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 namespace detail {
 
 template <class Node, class Look, class Mutex, class Allocator> class shell {
@@ -198,6 +199,7 @@ template <class Node, class Look, class Mutex, class Allocator> class shell {
 };
 
 } // namespace detail
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

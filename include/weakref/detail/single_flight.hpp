@@ -22,7 +22,8 @@
 #include <memory>
 #include <utility>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 namespace detail {
 
 /// A flight in its shard's list. However it ends, it is taken down and its waiters are told.
@@ -132,6 +133,7 @@ decltype(Keep::existing) get_or_create(Core& container, std::uint32_t hash, Key&
 }
 
 } // namespace detail
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

@@ -13,7 +13,8 @@
 #include <memory>
 #include <type_traits>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 namespace detail {
 
 /// Where a thread stands when it calls Sync::point.
@@ -70,6 +71,7 @@ template <class Sync, class T> void release_owner(std::shared_ptr<T>& owner) noe
 }
 
 } // namespace detail
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

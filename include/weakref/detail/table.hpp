@@ -34,7 +34,8 @@
 #include <limits>
 #include <memory>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 namespace detail {
 
 using slot = std::uint64_t;
@@ -193,6 +194,7 @@ template <class Allocator> class table {
 };
 
 } // namespace detail
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

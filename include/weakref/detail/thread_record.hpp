@@ -10,7 +10,8 @@
 
 #include <cstdint>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 namespace detail {
 
 class put_off_work;
@@ -77,6 +78,7 @@ inline void run_put_off() noexcept {
 }
 
 } // namespace detail
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

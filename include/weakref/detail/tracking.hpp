@@ -11,7 +11,8 @@
 #include <string_view>
 #include <type_traits>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 namespace detail {
 
 /// The type's name as the compiler prints it; needs no RTTI.
@@ -93,6 +94,7 @@ tracking require_tracking(const std::shared_ptr<T>& owner, bool may_accept_untra
 }
 
 } // namespace detail
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

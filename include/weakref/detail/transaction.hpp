@@ -16,7 +16,8 @@
 #include <cstdint>
 #include <utility>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 namespace detail {
 
 template <class Core, class Node> class transaction {
@@ -126,6 +127,7 @@ template <class Core, class Node> class selection {
 };
 
 } // namespace detail
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

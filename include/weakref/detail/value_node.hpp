@@ -12,7 +12,8 @@
 #include <optional>
 #include <utility>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 namespace detail {
 
 /// What iterating over a WeakValueDictionary yields.
@@ -57,6 +58,7 @@ template <class Key, class T> struct value_node : KeyedRef<Key, T>, entry {
 };
 
 } // namespace detail
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

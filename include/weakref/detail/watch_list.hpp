@@ -32,7 +32,8 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 namespace detail {
 
 class core_base;
@@ -159,6 +160,7 @@ template <class Sync> class list_lock {
 };
 
 } // namespace detail
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif

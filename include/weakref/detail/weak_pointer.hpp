@@ -15,7 +15,8 @@
 #include <cstring>
 #include <memory>
 
-namespace weakref::inline v0 {
+namespace weakref {
+inline namespace v0 {
 namespace detail {
 
 template <class T> T* address_of(const std::weak_ptr<T>& weak) noexcept {
@@ -47,6 +48,7 @@ inline std::uint64_t hash_address(const volatile void* address) noexcept {
 }
 
 } // namespace detail
-} // namespace weakref::inline v0
+} // namespace v0
+} // namespace weakref
 
 #endif
