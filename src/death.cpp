@@ -1,28 +1,18 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <weakref/detail/death.hpp>
+#include <weakref/detail/enable_weakref.hpp>
 #include <weakref/referent.hpp>
-
-#include <thread>
 
 namespace weakref {
 inline namespace v0 {
 namespace detail {
 
 template class death<default_sync>;
+template struct counted_list_table<default_sync>;
+
+constinit const char library_mark = 0;
 
 constinit std::atomic<std::uint32_t> awaited_callbacks{0};
-
-void relax(unsigned& spins) noexcept {
-  // The lock is held for some tens of instructions: on another core it is free after a few pauses. If not,
-  // its holder has been preempted, and only giving up the core can help.
-  constexpr unsigned pauses = 64;
-  if (spins++ >= pauses) return std::this_thread::yield();
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__) || defined(__arm__)
-  __asm__ __volatile__("yield");
-#endif
-}
 
 std::size_t count_watchers(referent_header* header) noexcept {
   if (header == nullptr) return 0;

@@ -167,10 +167,9 @@ template <class Object, class Allocator, class Sync, class Node = void> class bl
   }
 
   static void die(referent_header& header) noexcept {
+    Sync::point(sync_point::death);
     // An object that nobody watches, the commonest death, needs nothing of the protocol but its last step.
-    if constexpr (std::is_same_v<Sync, default_sync>) {
-      if (header.list.peek() == 0 && this_thread().depth == 0) return of(header).destroy();
-    }
+    if (header.list.peek() == 0 && this_thread().depth == 0) return of(header).destroy();
     death<Sync>::begin(header);
   }
   static void finish(referent_header& header) noexcept {
@@ -185,8 +184,9 @@ template <class Object, class Allocator, class Sync, class Node = void> class bl
     traits::deallocate(allocator, std::pointer_traits<typename traits::pointer>::pointer_to(self), 1);
   }
 
-  static constexpr referent_operations operations_{&die,   &death<Sync>::resume, &finish, &free, nullptr,
-                                                   nullptr};
+  // Hidden: a plugin with a copy of the library for itself must not get the table of another one's block<int>.
+  WEAKREF_HIDDEN static constexpr referent_operations operations_{
+      &die, &death<Sync>::resume, &finish, &free, nullptr, nullptr};
 
   [[no_unique_address]] storage<Node> node_;
   storage<Object> object_;

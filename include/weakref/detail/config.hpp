@@ -7,9 +7,12 @@
 
 #if defined(_WIN32)
 #define WEAKREF_API
+#define WEAKREF_HIDDEN
 #else
 /// Marks what the compiled library exports, and the types whose identity (RTTI) crosses shared objects.
 #define WEAKREF_API __attribute__((visibility("default")))
+/// Marks what each shared object must have for itself, even where the linker would unify it.
+#define WEAKREF_HIDDEN __attribute__((visibility("hidden")))
 #endif
 
 #ifndef WEAKREF_ASSERT

@@ -81,6 +81,7 @@ template <class Node, class Mutex, class Allocator> class container {
     if (core_type* const present = get()) return *present;
     core_type* const made = core_type::create(allocator_, shards_, accept_untracked_);
     core_type* present = nullptr;
+    core_type::sync::point(sync_point::unlocked);
     // release: publishes the new core; acquire: somebody else's was faster
     if (core_.compare_exchange_strong(present, made, std::memory_order_acq_rel, std::memory_order_acquire))
       return *made;

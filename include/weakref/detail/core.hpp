@@ -279,6 +279,7 @@ template <class Node, class Mutex, class Allocator> class core final : public co
     // Alone with it? Then no atomic operation: nobody can add a pin to a node that is out of the table.
     // acquire: pairs with the release below, so that the former sharers' last looks are over.
     std::uint32_t before = shared.shares.load(std::memory_order_acquire);
+    sync::point(sync_point::unlocked);
     if (before / entry::one_share != shares)
       before = shared.shares.fetch_sub(shares * entry::one_share, std::memory_order_acq_rel);
     if (before / entry::one_share != shares) return;

@@ -12,8 +12,7 @@
 //   2  Close the list and detach the watchers, under the list's lock. Nobody can join a dying list: that
 //      needs an owner.
 //   3  Evict each entry from its container, through the node it is. One shard's lock at a time, no other
-//   lock,
-//      no hash, no comparison, no allocation, no user code.
+//      lock, no hash, no comparison, no allocation, no user code.
 //   4  Discard the evicted entries: keys and mapped values are destroyed, no lock held.
 //   5  Call the callbacks, newest first, no lock held, each given its own ref.
 //   6  What leaves a callback as an exception goes to the unraisable hook.
@@ -141,7 +140,6 @@ template <class Sync> class WEAKREF_API death {
 
 template <class Sync> void death<Sync>::begin(referent_header& header) noexcept {
   thread_record& thread = this_thread();
-  Sync::point(sync_point::death);
   if (thread.depth == 0) return run(header);
   header.mark_put_off(); // 0
   if (thread.last_death == nullptr) {

@@ -40,10 +40,14 @@ struct counted_list : referent_header {
   }
 };
 
+/// In the library for the default policy, not in whoever makes the first registration: that may be a plugin,
+/// which is unloaded before the object dies.
+template <class Sync> struct WEAKREF_API counted_list_table { static const referent_operations operations; };
 template <class Sync>
-inline constexpr referent_operations counted_list_operations{&death<Sync>::begin,    &death<Sync>::resume,
-                                                             &counted_list::release, &counted_list::release,
-                                                             &counted_list::retain,  &counted_list::release};
+constinit const referent_operations counted_list_table<Sync>::operations{
+    &death<Sync>::begin,    &death<Sync>::resume,  &counted_list::release,
+    &counted_list::release, &counted_list::retain, &counted_list::release};
+extern template struct WEAKREF_API counted_list_table<default_sync>;
 
 } // namespace detail
 
@@ -94,6 +98,7 @@ template <class Sync> class basic_enable_weakref {
   void unlock(std::uintptr_t word) const noexcept {
     // release: pairs with the acquire in lock(); publishes a new list's contents
     word_.store(word, std::memory_order_release);
+    Sync::point(detail::sync_point::after_list_unlock);
   }
   /// Puts another word in place and completes the death of the list that was there, if it was a counted one.
   void replace(std::uintptr_t word) const noexcept {
@@ -103,8 +108,10 @@ template <class Sync> class basic_enable_weakref {
     end(old);
   }
   static void end(std::uintptr_t old) noexcept {
-    if (detail::referent_header* const header = header_of(old); header != nullptr && (old & in_block) == 0)
-      header->operations().die(*header);
+    detail::referent_header* const header = header_of(old);
+    if (header == nullptr || (old & in_block) != 0) return;
+    Sync::point(detail::sync_point::death);
+    header->operations().die(*header);
   }
 
   mutable std::atomic<std::uintptr_t> word_{0};
@@ -140,7 +147,7 @@ detail::referent_header* basic_enable_weakref<Sync>::list_for(const std::weak_pt
       return made;
     }
     unlock(word);
-    fresh = std::make_unique<counted_list>(detail::counted_list_operations<Sync>, owner);
+    fresh = std::make_unique<counted_list>(detail::counted_list_table<Sync>::operations, owner);
   }
 }
 

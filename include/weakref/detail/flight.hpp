@@ -16,6 +16,7 @@
 // waiting takes. When a flight is over its landing names no creator any more: an edge to a thread that is
 // about to wake up must not look like a cycle.
 
+#include <weakref/detail/sync.hpp>
 #include <weakref/detail/thread_record.hpp>
 
 #include <atomic>
@@ -59,6 +60,7 @@ template <class Result> struct landing : wait_point {
   /// The end, with the result, if there is one, in its place.
   template <class Sync> void finish() noexcept {
     end_flight(*this);
+    Sync::point(sync_point::unlocked);
     // release: pairs with the acquire in wait(); the result is seen
     state.store(landed, std::memory_order_release);
     Sync::notify_all(state);

@@ -17,6 +17,9 @@ namespace weakref {
 inline namespace v0 {
 namespace detail {
 
+/// Its address tells this copy of the library from another one in the process.
+extern WEAKREF_API const char library_mark;
+
 struct alignas(8) referent_operations {
   /// The last owner let go.
   void (*die)(referent_header&) noexcept;
@@ -29,6 +32,7 @@ struct alignas(8) referent_operations {
   /// list's memory anyway.
   void (*retain)(referent_header&) noexcept;
   void (*release)(referent_header&) noexcept;
+  const char* library = &library_mark;
 };
 
 struct referent_header {
@@ -39,6 +43,9 @@ struct referent_header {
     const std::uintptr_t word = operations_and_flags.load(std::memory_order_relaxed);
     return *reinterpret_cast<const referent_operations*>(word & ~flags);
   }
+  /// False for an object of another copy of the library (one linked statically into another shared object). It
+  /// has its own thread records, and would not know that its death must be put off.
+  bool is_ours() const noexcept { return operations().library == &library_mark; }
 
   // relaxed: it is set before the deleter returns, and the control block's weak count orders that before the
   // deallocation, the only other reader

@@ -17,6 +17,7 @@
 // written under that lock. A shard once chosen from the array is final.
 
 #include <weakref/detail/flight.hpp>
+#include <weakref/detail/sync.hpp>
 #include <weakref/detail/table.hpp>
 #include <weakref/detail/thread_record.hpp>
 #include <weakref/mutex.hpp>
@@ -106,6 +107,7 @@ template <class Node, class Mutex, class Allocator> class shards {
 
   std::size_t size() const noexcept {
     const shard* const array = many_.load(std::memory_order_acquire);
+    sync_of<Mutex>::point(sync_point::unlocked);
     if (array == nullptr) return first_.size.load(std::memory_order_relaxed);
     std::size_t sum = 0;
     for (std::size_t i = 0; i < std::size_t{1} << bits_; ++i)
@@ -202,9 +204,10 @@ template <class Node, class Mutex, class Allocator> void shards<Node, Mutex, All
     first_.mutex.lock(); // 3
     const bool is_done = !first_.is_retired && try_move_to(array);
     if (is_done) {
+      // Its size stays: size() takes no lock, and may have found no array a moment ago.
       first_.entries.take_all(old_slots);
-      first_.count_entries();
       first_.is_retired = true;
+      sync_of<Mutex>::point(sync_point::unlocked);
       // release: pairs with the acquire loads
       many_.store(array, std::memory_order_release);
     }

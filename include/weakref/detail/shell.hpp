@@ -61,12 +61,7 @@ template <class Node, class Look, class Mutex, class Allocator> class shell {
       shell taken(std::move(other));
       exchange(taken, allocator_traits::propagate_on_container_move_assignment::value);
     } else if constexpr (!allocator_moves<Allocator>) {
-      shell moved(other.container_.chosen_options(), get_allocator());
-      moved.look_ = other.look_;
-      std::optional<popped_entry> popped;
-      while (other.take_any(popped))
-        moved.store_anew(popped->hash, std::move(popped->payload), popped->owner);
-      exchange(moved, false);
+      assign_into_own_memory(other);
     }
     return *this;
   }
@@ -185,6 +180,23 @@ template <class Node, class Look, class Mutex, class Allocator> class shell {
   [[no_unique_address]] Look look_;
 
  private:
+  /// Move assignment whose nodes can't come along, since they lie in another allocator's memory. What can only
+  /// be moved goes over one by one, so that after a failure those that went first are in neither.
+  void assign_into_own_memory(shell& other) {
+    check_not_under_lock();
+    if constexpr (std::copy_constructible<payload_type>) {
+      shell copy(other, get_allocator());
+      other.clear();
+      exchange(copy, false);
+    } else {
+      shell moved(other.container_.chosen_options(), get_allocator());
+      moved.look_ = other.look_;
+      std::optional<popped_entry> popped;
+      while (other.take_any(popped))
+        moved.store_anew(popped->hash, std::move(popped->payload), popped->owner);
+      exchange(moved, false);
+    }
+  }
   void store_anew(std::uint32_t hash, payload_type&& payload, const typename core::owner_type& owner) {
     const tracking where = container_.require().require_tracked(owner);
     store(owner, where, assign<core, Node>(), hash, std::move(payload));

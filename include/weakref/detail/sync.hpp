@@ -10,6 +10,7 @@
 #include <weakref/detail/config.hpp>
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <type_traits>
 
@@ -27,17 +28,25 @@ enum class sync_point : unsigned char {
   after_expired,
   before_release, // an owner is let go
   after_release,
-  death, // the deleter's entry
+  death,    // the deleter's entry
+  unlocked, // between two atomic steps that no lock protects
 };
 
-/// One turn of waiting for a watch list's lock bit: pauses, later yields, at last sleeps for microseconds.
+/// One turn of waiting for a watch list's lock bit: pauses, later yields.
 WEAKREF_API void relax(unsigned& spins) noexcept;
+
+// Not inline: the standard library keeps its waiting threads in a table which, compiled into two plugins, may
+// be there twice, and then neither wakes the other's.
+WEAKREF_API void wait_while(const std::atomic<std::uint32_t>& word, std::uint32_t old) noexcept;
+WEAKREF_API void wake_all(std::atomic<std::uint32_t>& word) noexcept;
 
 struct WEAKREF_API default_sync {
   static constexpr void point(sync_point) noexcept {}
   static void relax(unsigned& spins) noexcept { detail::relax(spins); }
-  template <class Word> static void wait(const std::atomic<Word>& word, Word old) noexcept { word.wait(old); }
-  template <class Word> static void notify_all(std::atomic<Word>& word) noexcept { word.notify_all(); }
+  static void wait(const std::atomic<std::uint32_t>& word, std::uint32_t old) noexcept {
+    wait_while(word, old);
+  }
+  static void notify_all(std::atomic<std::uint32_t>& word) noexcept { wake_all(word); }
 };
 
 template <class Carrier> struct find_sync { using type = default_sync; };

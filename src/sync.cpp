@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <weakref/detail/sync.hpp>
+
+#include <thread>
+
+namespace weakref {
+inline namespace v0 {
+namespace detail {
+
+void relax(unsigned& spins) noexcept {
+  // The lock is held for some tens of instructions: on another core it is free after a few pauses. If not,
+  // its holder has been preempted, and only giving up the core can help.
+  constexpr unsigned pauses = 64;
+  if (spins++ >= pauses) return std::this_thread::yield();
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__) || defined(__arm__)
+  __asm__ __volatile__("yield");
+#endif
+}
+
+void wait_while(const std::atomic<std::uint32_t>& word, std::uint32_t old) noexcept { word.wait(old); }
+void wake_all(std::atomic<std::uint32_t>& word) noexcept { word.notify_all(); }
+
+} // namespace detail
+} // namespace v0
+} // namespace weakref
