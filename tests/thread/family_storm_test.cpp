@@ -7,12 +7,12 @@
 
 #include "../support/dictionary_objects.hpp"
 #include "../support/dictionary_threads.hpp"
+#include "../support/storm.hpp"
 
 #include <doctest/doctest.h>
 
 #include <atomic>
 #include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -26,44 +26,9 @@ using namespace dictionary_test;
 
 namespace {
 
-constexpr unsigned workers = 4;
-constexpr int steps = 8000;
+const unsigned workers = storm_workers();
+const int steps = storm_steps(8000);
 constexpr unsigned places = 12;
-
-class dice {
- public:
-  explicit dice(std::uint64_t seed) : state_(seed * 0x9e3779b97f4a7c15u + 1) {}
-  unsigned operator()(unsigned sides) noexcept {
-    state_ ^= state_ << 13;
-    state_ ^= state_ >> 7;
-    state_ ^= state_ << 17;
-    return static_cast<unsigned>((state_ >> 32) % sides);
-  }
-
- private:
-  std::uint64_t state_;
-};
-
-struct Whole : counted<Whole> {
-  explicit Whole(int start = 0) : number(start), twice(2 * start) {}
-  Whole(const Whole&) = default;
-  Whole& operator=(const Whole&) = default;
-  ~Whole() {
-    number = -1;
-    twice = 0;
-  }
-  bool whole() const noexcept { return number >= 0 && twice == 2 * number; }
-  bool whole(int expected) const noexcept { return number == expected && twice == 2 * expected; }
-  friend bool operator==(const Whole& left, const Whole& right) noexcept {
-    return left.number == right.number;
-  }
-  int number;
-  int twice;
-};
-
-struct WholeSession : weakref::enable_weakref, Whole {
-  using Whole::Whole;
-};
 
 struct by_number {
   std::size_t operator()(const Whole& object) const noexcept {

@@ -8,13 +8,13 @@
 #include "../support/dictionary_mutex.hpp"
 #include "../support/dictionary_objects.hpp"
 #include "../support/dictionary_threads.hpp"
+#include "../support/storm.hpp"
 
 #include <weakref/ref.hpp>
 
 #include <doctest/doctest.h>
 
 #include <atomic>
-#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -27,37 +27,8 @@ using namespace dictionary_test;
 
 namespace {
 
-constexpr unsigned workers = 4;
-constexpr int steps = 20000;
-
-class dice {
- public:
-  explicit dice(std::uint64_t seed) : state_(seed * 0x9e3779b97f4a7c15u + 1) {}
-  unsigned operator()(unsigned sides) noexcept {
-    state_ ^= state_ << 13;
-    state_ ^= state_ >> 7;
-    state_ ^= state_ << 17;
-    return static_cast<unsigned>((state_ >> 32) % sides);
-  }
-
- private:
-  std::uint64_t state_;
-};
-
-struct Whole : counted<Whole> {
-  explicit Whole(int start = 0) : number(start), twice(2 * start) {}
-  ~Whole() {
-    number = -1;
-    twice = 0;
-  }
-  bool whole(int expected) const noexcept { return number == expected && twice == 2 * expected; }
-  int number;
-  int twice;
-};
-
-struct WholeSession : weakref::enable_weakref, Whole {
-  using Whole::Whole;
-};
+const unsigned workers = storm_workers();
+const int steps = storm_steps(20000);
 
 template <class T> std::shared_ptr<T> make(int number) {
   if constexpr (std::is_base_of_v<weakref::enable_weakref, T>)

@@ -68,11 +68,11 @@ class put_off_work {
   put_off_work* next_ = nullptr;
 };
 
-/// Runs what was put off, deaths in the order they came. Called by whoever left the outermost lock.
+/// Runs what was put off, deaths in the order they came. Called by whoever has left the lock; locks with user
+/// code under them do not nest, since check_not_under_lock() refuses the second.
 WEAKREF_API void run_put_off_slow() noexcept;
 inline void run_put_off() noexcept {
   const thread_record& thread = this_thread();
-  if (thread.depth != 0) return;
   if (thread.first_death != nullptr || thread.first_work != nullptr) [[unlikely]]
     run_put_off_slow();
 }
