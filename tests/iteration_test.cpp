@@ -337,6 +337,32 @@ TEST_CASE("iteration: the dictionary may be destroyed in the loop") {
   CHECK(Item::alive() == 0);
 }
 
+TEST_CASE("iteration: an iterator that is assigned to goes on where the other one was") {
+  Items items;
+  auto owners = fill(items, 0, 5);
+  auto at = items.begin();
+  const int first = (*at).key;
+  auto other = items.begin();
+  ++other;
+  const int second = (*other).key;
+  CHECK(first != second);
+  at = std::move(other);
+  CHECK((*at).key == second);
+  CHECK((*at).value->number == second);
+  auto& same = at;
+  at = std::move(same);
+  CHECK((*at).key == second);
+  int left = 0;
+  for (; at != items.end(); ++at) ++left;
+  CHECK(left == 4);
+  Items::iterator ended;
+  at = items.begin();
+  at = std::move(ended);
+  CHECK(at == items.end());
+  owners.clear();
+  CHECK(Item::alive() == 0); // nothing is held any more
+}
+
 TEST_CASE("iteration: the dictionary may be moved away, swapped or assigned to in the loop") {
   Items items;
   const auto owners = fill(items, 0, 20);

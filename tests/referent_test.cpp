@@ -1177,6 +1177,23 @@ TEST_CASE("enable_weakref: registrations through several owners of one object do
   CHECK(weakref::getweakrefcount(owner) == 3);
 }
 
+TEST_CASE("enable_weakref: an owner of its own beside a living one joins that one's list") {
+  int heard = 0;
+  auto owner = std::make_shared<pooled>();
+  const weakref::ref first(owner, tally{&heard});
+  // Another control block for the same object, which keeps the first owner alive.
+  std::shared_ptr<pooled> other(owner.get(), [owner](pooled*) mutable { owner.reset(); });
+  const weakref::ref second(other, tally{&heard});
+  CHECK(heard == 0);
+  CHECK(weakref::getweakrefcount(other) == 2);
+  CHECK(weakref::getweakrefcount(owner) == 2);
+  other.reset();
+  CHECK(heard == 0); // the object lives
+  CHECK(second.expired());
+  owner.reset();
+  CHECK(heard == 2);
+}
+
 TEST_CASE("enable_weakref: an object without any watcher dies without a trace, many times over") {
   const heap_watch heap;
   for (int round = 0; round != 10; ++round) {

@@ -508,6 +508,29 @@ TEST_CASE("locks: an iteration given up inside a visit lets its keys go after th
   CHECK(LoudKey::alive() == 1);
 }
 
+TEST_CASE("locks: several iterations given up inside one visit all let their keys go") {
+  using Dictionary = weakref::WeakValueDictionary<LoudKey, Item>;
+  const long before = LoudKey::alive();
+  {
+    Dictionary dictionary;
+    auto kept = item(0);
+    dictionary.insert(LoudKey(0), kept);
+    std::vector<std::shared_ptr<Item>> owners;
+    for (int number = 1; number < 10; ++number) {
+      owners.push_back(item(number));
+      dictionary.insert(LoudKey(number), owners.back());
+    }
+    std::vector<std::optional<Dictionary::iterator>> iterations(3);
+    for (auto& each : iterations) each.emplace(dictionary.begin());
+    owners.clear(); // but the one that the iterations stand at
+    dictionary.visit(LoudKey(0), [&](Item&) {
+      for (auto& each : iterations) each.reset();
+    });
+    CHECK(dictionary.size() == 1);
+  }
+  CHECK(LoudKey::alive() == before);
+}
+
 TEST_CASE("locks: tables grow outside") {
   using Dictionary = weakref::WeakValueDictionary<int, Item, weakref::hash<int>, std::equal_to<>,
                                                   std::allocator<Item>, watched_mutex>;

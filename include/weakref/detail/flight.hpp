@@ -45,12 +45,12 @@ template <class Result> struct landing : wait_point {
   std::atomic<std::uint32_t> state{in_flight};
   Result result; // written before the state says landed
 
-  /// By the creator, with no lock held. A copy that throws counts, for those who wait, as a failure: they look
-  /// again.
+  /// By the creator, with a result and no lock. A copy that throws counts, for those who wait, as a failure: they
+  /// look again.
   template <class Sync> void arrive(const Result& from) noexcept {
     try {
       if constexpr (requires { result.emplace(*from); }) {
-        if (from) result.emplace(*from);
+        result.emplace(*from);
       } else {
         result = from;
       }

@@ -69,7 +69,8 @@ class watch_list {
   std::atomic<std::uintptr_t> word_{0};
 };
 
-/// Holds a watch list's lock; a changed word is published by the unlock.
+/// Holds a watch list's lock; a changed word is published by the unlock. Who unlocks before the end locks
+/// again.
 template <class Sync> class list_lock {
  public:
   explicit list_lock(watch_list& list) noexcept : list_(list) { lock(); }
@@ -84,14 +85,11 @@ template <class Sync> class list_lock {
       const std::uintptr_t word = list_.word_.fetch_or(watch_list::lock_bit, std::memory_order_acquire);
       if ((word & watch_list::lock_bit) == 0) {
         word_ = word;
-        held_ = true;
         return;
       }
     }
   }
   void unlock() noexcept {
-    if (!held_) return;
-    held_ = false;
     // release: pairs with the acquire in lock(). Nobody else writes the word while the bit is set but those
     // who try to lock, and they only set the bit that is set already: a plain store loses nothing.
     list_.word_.store(word_, std::memory_order_release);
@@ -156,7 +154,6 @@ template <class Sync> class list_lock {
 
   watch_list& list_;
   std::uintptr_t word_ = 0;
-  bool held_ = false;
 };
 
 } // namespace detail
