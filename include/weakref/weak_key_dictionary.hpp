@@ -25,8 +25,9 @@
 // copied under its shard's lock, because it may change meanwhile. While that runs, members that lock, of any
 // container, throw std::logic_error; a value that can be copied as bytes is exempt.
 //
-// A value that can only be moved, and whose move throws, may be lost where it is handed out (pop, popitem,
-// setdefault, get_or_create); what the container holds is right all the same.
+// A value whose move throws may be stored already, or lost, when handing it out throws (setdefault,
+// get_or_create; pop with a default; pop and popitem if it can only be moved); what the container holds is
+// right all the same.
 //
 // Everywhere: `k` is an owner, a T or a pointer to T, const or of a derived class too; by value also what the
 // transparent Hash and KeyEqual take. A null one finds nothing. Operations are O(1), lock one shard, and leave

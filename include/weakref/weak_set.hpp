@@ -252,13 +252,15 @@ class WeakSet : private detail::shell<detail::set_node<T>, detail::referent_look
   // --- compared: O(n + m), glimpses too --------------------------------------------------------------------
 
   template <std::ranges::input_range Range> bool isdisjoint(const Range& other) const {
-    for (const owner& element : other) {
+    for (auto&& given : other) {
+      const owner& element = given; // or a temporary, where the range holds something that converts
       if (contains(element)) return false;
     }
     return true;
   }
   template <std::ranges::input_range Range> bool issuperset(const Range& other) const {
-    for (const owner& element : other) {
+    for (auto&& given : other) {
+      const owner& element = given; // or a temporary, where the range holds something that converts
       if (!contains(element)) return false;
     }
     return true;

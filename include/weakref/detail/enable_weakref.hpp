@@ -61,6 +61,10 @@ namespace enable_weakref_base {
 /// called, when this base is destroyed, after the derived destructors. Where a pool takes the object back
 /// without destroying it, the pool calls weakref::retire. Copying an object never copies its watch list.
 ///
+/// An object has one group of owners at a time. A second one beside it, from another control block, must keep
+/// the first alive (its deleter captures an owner): what is registered under either is told when the object
+/// dies, or when the first group is gone and somebody registers anew.
+///
 /// Cost: one pointer; the first registration allocates 48 bytes.
 template <class Sync> class basic_enable_weakref {
  public:
