@@ -1,16 +1,26 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <weakref/detail/block.hpp>
 #include <weakref/detail/death.hpp>
 #include <weakref/detail/enable_weakref.hpp>
 #include <weakref/referent.hpp>
+
+#include <typeinfo>
 
 namespace weakref {
 inline namespace v0 {
 namespace detail {
 
 template class death<default_sync>;
-template struct counted_list_table<default_sync>;
-
+constinit const referent_operations default_list_operations = make_list_operations<default_sync>();
 constinit const char library_mark = 0;
+
+#if WEAKREF_HAS_RTTI
+// libc++ tells types apart by the address of their type_info. The library has these, and plugins that were loaded
+// with RTLD_LOCAL take them from it.
+extern WEAKREF_API const std::type_info* const shared_types[];
+const std::type_info* const shared_types[] = {&typeid(block_deleter),
+                                              &typeid(basic_enable_weakref<default_sync>)};
+#endif
 
 constinit std::atomic<std::uint32_t> awaited_callbacks{0};
 

@@ -23,10 +23,7 @@ struct finalizer_registry {
   bool is_armed = false; // std::atexit will call run_all
   bool has_run = false;  // and has done so
 
-  static finalizer_registry& get() {
-    static finalizer_registry* const only = new finalizer_registry;
-    return *only;
-  }
+  static finalizer_registry& get();
 
   /// With the lock. False if std::atexit refuses: after the exit functions have run nothing runs at exit any
   /// more, but threads may, and what they make still ends by hand or by death.
@@ -84,6 +81,12 @@ struct finalizer_registry {
     }
   }
 };
+
+// Outside the class, so that two copies of the library in one process have two.
+finalizer_registry& finalizer_registry::get() {
+  static finalizer_registry* const only = new finalizer_registry;
+  return *only;
+}
 
 finalizer::~finalizer() = default;
 

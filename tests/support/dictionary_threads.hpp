@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
-// Threads that start together, and two that race round after round.
+// Threads that start together, and two that race round after round. What is done again and again is done as often
+// as WEAKREF_STORM_PERCENT says: 100 is usual, 400 four times as often.
 #ifndef WEAKREF_TESTS_SUPPORT_DICTIONARY_THREADS_HPP
 #define WEAKREF_TESTS_SUPPORT_DICTIONARY_THREADS_HPP
 
+#include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <exception>
 #include <mutex>
 #include <thread>
@@ -11,6 +14,14 @@
 #include <vector>
 
 namespace dictionary_test {
+
+inline unsigned from_environment(const char* name, unsigned otherwise) {
+  const char* const text = std::getenv(name);
+  return text == nullptr ? otherwise : static_cast<unsigned>(std::strtoul(text, nullptr, 10));
+}
+inline unsigned lasting(unsigned usual) {
+  return std::max(1u, usual / 100 * from_environment("WEAKREF_STORM_PERCENT", 100));
+}
 
 // A place where a thread waits until the test, or another thread, opens it.
 class gate {
@@ -28,7 +39,8 @@ class gate {
   std::atomic<bool> open_{false};
 };
 
-// A barrier for short rounds. It spins, so that those who leave it leave together.
+// A barrier for short rounds. Who comes early spins, so that both leave together, but not for long: on a busy machine
+// the other one may wait for this very core.
 class meeting {
  public:
   explicit meeting(unsigned members) : members_(members) {}
@@ -37,10 +49,11 @@ class meeting {
     if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == members_) {
       arrived_.store(0, std::memory_order_relaxed);
       round_.store(round + 1, std::memory_order_release);
+      round_.notify_all();
       return;
     }
     for (unsigned turn = 0; round_.load(std::memory_order_acquire) == round; ++turn)
-      if (turn > 200) std::this_thread::yield();
+      if (turn > 2000) round_.wait(round, std::memory_order_acquire);
   }
 
  private:
@@ -80,7 +93,8 @@ inline void dawdle(unsigned turns) noexcept {
 // For each round: prepare() on this thread, then left() here and right() on another thread at the same
 // moment, then check() here. The two are shifted against each other a little differently in each round.
 template <class Prepare, class Left, class Right, class Check>
-void race(unsigned rounds, Prepare prepare, Left left, Right right, Check check) {
+void race(unsigned usual_rounds, Prepare prepare, Left left, Right right, Check check) {
+  const unsigned rounds = lasting(usual_rounds);
   meeting meet(2);
   std::thread other([&] {
     for (unsigned round = 0; round < rounds; ++round) {

@@ -1,28 +1,20 @@
 // SPDX-License-Identifier: BSL-1.0
-// What the storms have in common: dice, objects that know whether they are whole, and how long a storm lasts.
+// What the storms have in common: dice, objects that know whether they are whole, and how many threads.
 //
-// A storm lasts a second or so. WEAKREF_STORM_FACTOR=20 makes each twenty times as long, WEAKREF_STORM_SEED=7
-// gives the dice another beginning, WEAKREF_STORM_WORKERS another number of threads (tests/thread/soak sets
-// them).
+// WEAKREF_STORM_SEED=7 gives the dice another beginning, WEAKREF_STORM_WORKERS=16 is another number of threads;
+// how long a storm lasts is said in dictionary_threads.hpp. (tests/thread/soak sets them.)
 #ifndef WEAKREF_TESTS_SUPPORT_STORM_HPP
 #define WEAKREF_TESTS_SUPPORT_STORM_HPP
 
 #include "dictionary_objects.hpp"
+#include "dictionary_threads.hpp"
 
 #include <cstdint>
-#include <cstdlib>
 
 namespace dictionary_test {
 
-inline unsigned from_environment(const char* name, unsigned otherwise) {
-  const char* const text = std::getenv(name);
-  return text == nullptr ? otherwise : static_cast<unsigned>(std::strtoul(text, nullptr, 10));
-}
-
 inline unsigned storm_workers() { return from_environment("WEAKREF_STORM_WORKERS", 4); }
-inline int storm_steps(int usual) {
-  return usual * static_cast<int>(from_environment("WEAKREF_STORM_FACTOR", 1));
-}
+inline int storm_steps(int usual) { return static_cast<int>(lasting(static_cast<unsigned>(usual))); }
 
 class dice {
  public:

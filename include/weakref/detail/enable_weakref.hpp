@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <type_traits>
 
 namespace weakref {
 inline namespace v0 {
@@ -40,14 +41,21 @@ struct counted_list : referent_header {
   }
 };
 
-/// In the library for the default policy, not in whoever makes the first registration: that may be a plugin,
-/// which is unloaded before the object dies.
-template <class Sync> struct WEAKREF_API counted_list_table { static const referent_operations operations; };
-template <class Sync>
-constinit const referent_operations counted_list_table<Sync>::operations{
-    &death<Sync>::begin,    &death<Sync>::resume,  &counted_list::release,
-    &counted_list::release, &counted_list::retain, &counted_list::release};
-extern template struct WEAKREF_API counted_list_table<default_sync>;
+template <class Sync> constexpr referent_operations make_list_operations() noexcept {
+  return {&death<Sync>::begin,    &death<Sync>::resume,  &counted_list::release,
+          &counted_list::release, &counted_list::retain, &counted_list::release};
+}
+/// In the library, not in whoever makes the first registration: that may be a plugin, which is unloaded before
+/// the object dies. No template, whose instance two copies of the library might share.
+extern WEAKREF_API const referent_operations default_list_operations;
+template <class Sync> const referent_operations& list_operations() noexcept {
+  if constexpr (std::is_same_v<Sync, default_sync>) {
+    return default_list_operations;
+  } else {
+    static constexpr referent_operations own = make_list_operations<Sync>();
+    return own;
+  }
+}
 
 } // namespace detail
 
@@ -66,7 +74,7 @@ namespace enable_weakref_base {
 /// dies, or when the first group is gone and somebody registers anew.
 ///
 /// Cost: one pointer; the first registration allocates 48 bytes.
-template <class Sync> class basic_enable_weakref {
+template <class Sync> class WEAKREF_API basic_enable_weakref {
  public:
   /// Internal: the watch list to register in under this owner. Takes the pointer's lock bit; if the list
   /// there belongs to an owner that is dead, that death is completed first, which may run user code.
@@ -151,7 +159,7 @@ detail::referent_header* basic_enable_weakref<Sync>::list_for(const std::weak_pt
       return made;
     }
     unlock(word);
-    fresh = std::make_unique<counted_list>(detail::counted_list_table<Sync>::operations, owner);
+    fresh = std::make_unique<counted_list>(detail::list_operations<Sync>(), owner);
   }
 }
 
