@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // WeakSet: its members, Python's set algebra with sets and with ranges, and what happens to it while its
-// elements die, come and go.
+// elements die, come and go. (What becomes of it when something throws: exception/set_injection_test.cpp.)
 #include <weakref/weak_set.hpp>
 
 #include "support/dictionary_allocator.hpp"
-#include "support/dictionary_faults.hpp"
 #include "support/dictionary_keys.hpp"
 #include "support/dictionary_mutex.hpp"
 #include "support/dictionary_new.hpp"
@@ -86,10 +85,7 @@ struct NameHash {
 struct NameEqual {
   using is_transparent = void;
   bool operator()(const Name& left, const Name& right) const { return (*this)(left, right.text); }
-  bool operator()(const Name& left, std::string_view right) const {
-    faults::point();
-    return left.text == right;
-  }
+  bool operator()(const Name& left, std::string_view right) const noexcept { return left.text == right; }
 };
 using Names = weakref::WeakSet<Name, NameHash, NameEqual>;
 
@@ -918,87 +914,4 @@ TEST_CASE("WeakSet: allocators that differ: assignment makes the elements anew, 
   }
   CHECK(left_books.bytes == 0);
   CHECK(right_books.bytes == 0);
-}
-
-// --- what throws ---------------------------------------------------------------------------------------------
-
-namespace {
-
-// The operation on a set of these, with a failure of an allocation or a comparison after each number of calls.
-template <class Operation> void fail_everywhere(Operation operation) {
-  long budget = 0;
-  for (bool completed = false; !completed; ++budget) {
-    REQUIRE(budget < 500);
-    CAPTURE(budget);
-    std::vector<std::shared_ptr<Name>> owners;
-    for (const char* text : {"aa", "bb", "cc", "dd", "ee", "ff", "gg"}) owners.push_back(name(text));
-    const std::vector<std::shared_ptr<Name>> other(owners.begin() + 2, owners.end());
-    Names set(owners.begin(), owners.begin() + 4);
-    const auto before = texts(set);
-    const long blocks = heap::blocks.load();
-    bool thrown = false;
-    long failures = 0;
-    faults::arm(budget, false);
-    try {
-      operation(set, other);
-      failures = faults::disarm();
-    } catch (const std::bad_alloc&) {
-      failures = faults::disarm();
-      thrown = true;
-    } catch (const injected&) {
-      failures = faults::disarm();
-      thrown = true;
-    }
-    CHECK(thrown == (failures > 0));
-    completed = !thrown;
-    if (thrown) {
-      CHECK(texts(set) == before);
-      CHECK(set.size() == 4);
-      // A table may have grown; nothing else may be left.
-      CHECK(heap::blocks.load() == blocks);
-      for (std::size_t i = 0; i < owners.size(); ++i)
-        CHECK(weakref::getweakrefcount(owners[i]) == (i < 4 ? 1 : 0));
-    }
-  }
-  CHECK(budget > 1);
-}
-
-using Others = std::vector<std::shared_ptr<Name>>;
-
-} // namespace
-
-TEST_CASE("WeakSet: strong guarantee: every operation that may throw") {
-  fail_everywhere([](Names& set, const Others& other) { set.add(other.back()); });
-  fail_everywhere([](Names& set, const Others& other) { set.update(other); });
-  fail_everywhere([](Names& set, const Others& other) { set.symmetric_difference_update(other); });
-  fail_everywhere([](Names& set, const Others& other) { set.intersection_update(other); });
-  fail_everywhere([](Names& set, const Others& other) { set.difference_update(other); });
-  fail_everywhere([](Names& set, const Others& other) { (void)(set | other); });
-  fail_everywhere([](Names& set, const Others& other) { (void)(set ^ other); });
-  fail_everywhere([](Names& set, const Others& other) { (void)(set == Names(other)); });
-  fail_everywhere([](Names& set, const Others& other) { (void)set.isdisjoint(other); });
-  fail_everywhere([](Names& set, const Others& other) { set.discard(other.front()); });
-  fail_everywhere([](Names& set, const Others&) {
-    set.erase_if([](const auto&) {
-      faults::point();
-      return true;
-    });
-  });
-  fail_everywhere([](Names& set, const Others& other) {
-    const Names copy(other);
-    set = copy;
-  });
-}
-
-TEST_CASE("WeakSet: clear, discard, pop and deaths need no memory") {
-  Letters letters;
-  Items set = letters.set("abcdef");
-  faults::arm(0, true);
-  CHECK(set.discard(letters['a']));
-  (void)set.pop();
-  letters.kill('b');
-  letters.kill('c');
-  set.clear();
-  CHECK(faults::disarm() == 0);
-  CHECK(set.empty());
 }

@@ -215,7 +215,8 @@ TEST_CASE_TEMPLATE("schedules: a death, a new entry under its key, and that one'
                              [](State& s) {
                                s.check();
                                expect(s.table->empty(), "both have gone");
-                             }));
+                             }),
+        {}, {.preemptions = 5});
 }
 
 TEST_CASE("schedules: a death, erase and get") {
@@ -323,7 +324,8 @@ TEST_CASE("schedules: an object that its class makes tracked dies while its entr
       make_scenario<state>({&state::die, [](state& s) { s.look_whole(s.table->get(1), 1); }}, &state::check));
   holds(make_scenario<state>({&state::die, [](state& s) { s.table->erase(1); }}, &state::check));
   holds(make_scenario<state>({&state::die, [](state& s) { s.table->insert_or_assign(1, s.newer); }},
-                             &state::check));
+                             &state::check),
+        {}, {.preemptions = 4});
   holds(make_scenario<state>({&state::die, [](state& s) { s.table.reset(); }}, &state::check));
 }
 

@@ -182,6 +182,9 @@ TEST_CASE("schedules: what is inserted during a creation wins") {
                                expect(s.results[0] != nullptr && s.results[0] == s.results[1],
                                       "both have the one that is stored");
                                expect(s.table->get(1) == s.results[0], "which is there");
+                               s.table->erase(1);
+                               const owner again = s.table->get_or_create(1, [] { return thing(3); });
+                               expect(again != nullptr && again->id == 3, "nothing is left of the flight");
                              }),
         {"the inserted one", "the created one"}, {.preemptions = 5});
 }

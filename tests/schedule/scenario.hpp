@@ -8,16 +8,23 @@
 // that the scheduler checks (all given back, once, and not touched later). Plain variables that threads share
 // in the scenarios are shared on purpose: the library promises the order that makes it safe, and
 // ThreadSanitizer checks the promise.
+//
+// A scenario that fails prints its schedule and the command that runs that schedule again. In it
+// WEAKREF_SCHEDULE_ONLY=n chooses the n-th scenario of the test case. WEAKREF_SCHEDULE_REPORT=file adds a line
+// to that file for each scenario (tests/schedule/report makes a table of them).
 #include "scheduler.hpp"
 
 #include <weakref/weakref.hpp>
 
 #include <doctest/doctest.h>
 
+#include <cstdlib>
+#include <fstream>
 #include <functional>
 #include <initializer_list>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace scenarios {
@@ -33,12 +40,13 @@ struct thing {
   thing(const thing&) = delete;
   thing& operator=(const thing&) = delete;
   virtual ~thing() { // so that an enabled_thing's base is found through a thing
-    expect(!schedule::holds_a_mutex(), "no destructor runs under a lock");
+    expect(dies_in_visit || !schedule::holds_a_mutex(), "no destructor runs under a lock");
     if (at_end) at_end();
     whole = false;
   }
   int id;
   bool whole = true;
+  bool dies_in_visit = false; // allowed where only the class makes the object tracked
   std::function<void()> at_end;
 };
 using owner = std::shared_ptr<thing>;
@@ -78,12 +86,58 @@ template <class T> struct stateful_allocator : schedule::checked_allocator<T> {
   int number;
 };
 
+// The test case that runs, and which of its scenarios this is.
+struct scenario_place {
+  std::string program = doctest::getContextOptions()->binary_name.c_str();
+  std::string name = doctest::getContextOptions()->currentTest->m_name;
+  unsigned number = 0;
+
+  static scenario_place next() {
+    static std::string last;
+    static unsigned number = 0;
+    scenario_place here;
+    if (here.name != last) number = 0;
+    last = here.name;
+    here.number = ++number;
+    return here;
+  }
+  std::string command() const {
+    std::string filter = name; // a comma would separate two filters
+    for (char& each : filter)
+      if (each == ',') each = '?';
+    return "WEAKREF_SCHEDULE_ONLY=" + std::to_string(number) + ' ' + program + " --test-case=\"" + filter +
+           '"';
+  }
+  bool is_wanted() const {
+    const char* const only = std::getenv("WEAKREF_SCHEDULE_ONLY");
+    return only == nullptr || std::strtoul(only, nullptr, 10) == number;
+  }
+  void report(const schedule::result& result, std::size_t threads, unsigned ignored) const {
+    const char* const file = std::getenv("WEAKREF_SCHEDULE_REPORT");
+    if (file == nullptr) return;
+    std::ofstream out(file, std::ios::app);
+    out << program.substr(program.find_last_of('/') + 1) << '\t' << name << '\t' << number << '\t' << threads
+        << '\t' << result.schedules << '\t' << (result.bounded ? result.preemptions : -1) << '\t' << ignored
+        << '\t' << (result.good() ? "good" : "FAILED") << '\t';
+    for (const auto& [outcome, times] : result.outcomes) out << outcome << ": " << times << "; ";
+    out << '\n';
+  }
+};
+
 inline void holds(const schedule::scenario& scenario, std::initializer_list<const char*> outcomes = {},
                   schedule::options how = {}) {
+  const auto here = scenario_place::next();
+  if (!here.is_wanted()) return;
   how.nested_locks = false; // section 7: no shard's lock is taken while another one is held
+  how.again = here.command();
   const auto result = schedule::explore(scenario, how);
   MESSAGE(result.summary());
+  if (std::getenv("WEAKREF_SCHEDULE_REPLAY") != nullptr) { // one schedule has one outcome
+    CHECK_MESSAGE(result.failure.empty(), result.summary());
+    return;
+  }
   CHECK_MESSAGE(result.good(), result.summary());
+  here.report(result, scenario.bodies.size(), how.ignored);
   for (const char* outcome : outcomes) CHECK_MESSAGE(result.seen(outcome) > 0, std::string(outcome));
 }
 

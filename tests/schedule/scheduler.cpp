@@ -230,6 +230,7 @@ class engine {
     if (workers_.empty() || workers_.size() > max_threads)
       throw std::invalid_argument("a scenario has 1 to 8 bodies");
     result_.preemptions = how.preemptions;
+    result_.again = how.again;
   }
 
   void follow(choice_list choices) {
@@ -771,9 +772,14 @@ std::string engine::trace() const {
 
 // From a signal handler or a dying sanitizer: no allocation, no locale.
 void engine::print_schedule() const noexcept {
-  std::fputs("\nscheduler: this happened in the schedule\n ", stderr);
-  for (const auto thread : chosen_.threads) std::fprintf(stderr, " %u", unsigned(thread));
-  std::fputs("\n", stderr);
+  std::fputs("\nscheduler: this happened in one schedule\nreplay with: WEAKREF_SCHEDULE_REPLAY=\"", stderr);
+  const auto& threads = chosen_.threads;
+  for (std::size_t i = 0, end = 0; i < threads.size(); i = end) {
+    for (end = i; end < threads.size() && threads[end] == threads[i];) ++end;
+    std::fprintf(stderr, i == 0 ? "%u" : " %u", unsigned(threads[i]));
+    if (end - i > 1) std::fprintf(stderr, "*%zu", end - i);
+  }
+  std::fprintf(stderr, "\" %s\n", options_.again.c_str());
   std::fflush(stderr);
 }
 
@@ -788,7 +794,9 @@ std::string result::summary() const {
   std::ostringstream out;
   out << schedules << (schedules == 1 ? " schedule" : " schedules");
   if (!failure.empty()) {
-    out << ", the last of which failed: " << failure << "\nreplay with: \"" << schedule << "\"\n" << trace;
+    out << ", the last of which failed: " << failure << "\nreplay with: WEAKREF_SCHEDULE_REPLAY=\""
+        << schedule << "\" " << again << '\n'
+        << trace;
     return out.str();
   }
   if (!finished)

@@ -42,6 +42,7 @@ struct options {
   std::size_t max_steps = 100'000; // a run longer than this counts as one that never ends
   unsigned ignored = 0;            // bits 1 << sync_point: not taken as scheduling points
   bool nested_locks = true;        // false: a thread that locks a second scheduled_mutex has failed
+  std::string again{};             // for reports: how to run this very scenario again
 };
 
 struct result {
@@ -51,6 +52,7 @@ struct result {
   bool bounded = false;  // the bound or `ignored` kept orders out
   std::string failure;   // empty: every schedule went well
   std::string schedule;  // the failing one, for replay()
+  std::string again;     // options::again
   std::string trace;     // the same, a line for each step
   std::map<std::string, std::size_t> outcomes;
 
@@ -79,7 +81,7 @@ scenario make_scenario(std::vector<std::function<void(State&)>> bodies,
 
 // The environment may ask for more than the options do: WEAKREF_SCHEDULE_PREEMPTIONS=4 (or "all") and
 // WEAKREF_SCHEDULE_LIMIT replace the option, WEAKREF_SCHEDULE_REPLAY="0 1*3 0" runs that one schedule
-// instead.
+// instead (in every scenario of the program: choose one, as scenario.hpp says).
 result explore(const scenario&, options = {});
 result replay(const scenario&, std::string_view schedule, options = {});
 

@@ -37,7 +37,7 @@ TEST_CASE("schedules: two threads insert under one key, and exactly one object w
                                expect(s.table.size() == 1, "there is one");
                                observe(s.results[0] == s.owners[0] ? "first" : "second");
                              }),
-        {"first", "second"});
+        {"first", "second"}, {.preemptions = 5});
 }
 
 TEST_CASE("schedules: two threads try_emplace under one key, and get the same object") {
@@ -72,7 +72,7 @@ TEST_CASE("schedules: two threads assign under one key, and one of the two stays
               expect(weakref::getweakrefcount(s.owners[0]) + weakref::getweakrefcount(s.owners[1]) == 1,
                      "the other one is watched no more");
             }),
-        {"first", "second"});
+        {"first", "second"}, {.preemptions = 5});
 }
 
 struct filled_key : one_key {
@@ -270,7 +270,7 @@ TEST_CASE("schedules: iteration and the dictionary's end") {
                                 s.walk(*s.at);
                                 s.at.reset();
                               }}),
-        {}, {.preemptions = 4});
+        {}, {.preemptions = 3});
 }
 
 TEST_CASE("schedules: iteration, a death and the dictionary's end") {

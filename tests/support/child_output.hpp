@@ -14,6 +14,8 @@
 #include <iostream>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace support {
 
@@ -60,6 +62,18 @@ template <class Body> child_output output_of(Body body) {
   if (child < 0 || ::waitpid(child, &status, 0) != child) return result;
   result.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return result;
+}
+
+// What another program said that was called with these arguments. One that hangs is ended by SIGALRM: status 142.
+inline child_output output_of_program(std::string path, std::vector<std::string> arguments) {
+  return output_of([&] {
+    std::vector<char*> pointers{path.data()};
+    for (std::string& argument : arguments) pointers.push_back(argument.data());
+    pointers.push_back(nullptr);
+    ::alarm(20);
+    ::execv(path.c_str(), pointers.data());
+    ::_exit(98);
+  });
 }
 
 } // namespace support

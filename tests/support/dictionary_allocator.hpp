@@ -40,7 +40,8 @@ template <class T> class accounting_allocator {
   accounting_allocator(const accounting_allocator<U>& other) noexcept : account_(other.books()) {}
 
   T* allocate(std::size_t count) {
-    if (faults::due()) throw std::bad_alloc();
+    if (faults::due(fault::allocator)) throw std::bad_alloc();
+    const faults::pause once; // where the memory comes from is no second chance to fail
     T* const place = std::allocator<T>().allocate(count);
     account_->take(static_cast<long>(count * sizeof(T)));
     return place;

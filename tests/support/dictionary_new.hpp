@@ -21,7 +21,7 @@ struct heap {
   static inline long under_lock = 0;
 
   static void* take(std::size_t size, std::size_t alignment) {
-    if (faults::due()) throw std::bad_alloc();
+    if (faults::due(fault::heap)) throw std::bad_alloc();
     if (is_locked != nullptr && is_locked()) ++under_lock;
     const std::size_t rounded = (size + alignment - 1) / alignment * alignment;
     void* const place = alignment <= alignof(std::max_align_t)

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// The table alone, beside a std::set of entries: hashes are the script's to choose, so that tags, distances beyond
+// 255, wrapping around the end and shifting back are met as often as it likes. Besides what is found, the layout
+// itself is checked: nobody lies behind a gap, or behind somebody who is nearer to home.
+#ifndef WEAKREF_TESTS_PROPERTY_TABLE_SCRIPT_HPP
+#define WEAKREF_TESTS_PROPERTY_TABLE_SCRIPT_HPP
+
+#include "script.hpp"
+
+#include <weakref/detail/table.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <set>
+#include <span>
+#include <vector>
+
+namespace model {
+
+class table_script final : public script_base {
+  using table = weakref::detail::table<std::allocator<int>>;
+  using entry = weakref::detail::entry;
+  using slots_type = table::slots_type;
+
+ public:
+  table_script(std::span<const unsigned char> script, unsigned shard_bits, int hashes, int longest_run)
+      : script_base(script),
+        shard_bits_(shard_bits),
+        hashes_(hashes),
+        longest_run_(longest_run),
+        real_(std::allocator<int>(), shard_bits) {}
+
+ private:
+  // No entry of this table is ever evicted, so nobody asks it for anything.
+  struct no_core final : weakref::detail::core_base {
+    weakref::detail::discard_function evict(entry&) noexcept override { return nullptr; }
+    void finish() noexcept override {}
+  };
+
+  // Neighbouring homes, homes at the table's end, equal low bits (the tag) and equal high ones (the home).
+  std::uint32_t any_hash() {
+    const auto number = static_cast<std::uint32_t>(below(hashes_));
+    switch (below(4)) {
+    case 0:
+      return number << 8 | 7;
+    case 1:
+      return ~(number << 20);
+    case 2:
+      return number * 0x9e3779b9U;
+    default:
+      return number << (24 - shard_bits_);
+    }
+  }
+  const entry& any_entry() {
+    const auto index = static_cast<std::size_t>(below(1 << 16)) % present_.size();
+    return *present_[index];
+  }
+
+  void one_step() override {
+    switch (below(12)) {
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+      command_ = "insert";
+      insert(any_hash());
+      break;
+    case 4: {
+      command_ = "insert a run";
+      const std::uint32_t hash = any_hash();
+      const auto step = static_cast<std::uint32_t>(below(3));
+      for (int i = below(longest_run_); i > 0; --i)
+        insert(hash + static_cast<std::uint32_t>(i) * (step << 16));
+      break;
+    }
+    case 5:
+    case 6:
+    case 7:
+      command_ = "erase";
+      erase_some(1);
+      break;
+    case 8:
+      command_ = "erase a run";
+      erase_some(below(longest_run_));
+      break;
+    case 9: {
+      command_ = "replace";
+      if (present_.empty()) break;
+      const entry& old = any_entry();
+      entry& made = make(old.hash);
+      real_.replace(real_.find_entry(old), made);
+      forget(old);
+      present_.push_back(&made);
+      break;
+    }
+    case 10: {
+      command_ = "find by hash";
+      const std::uint32_t hash = any_hash();
+      std::size_t asked = 0;
+      const std::uint32_t at = real_.find(hash, [&](const entry& candidate) {
+        expect(candidate.hash == hash, "asked about an entry with another hash");
+        ++asked;
+        return false;
+      });
+      expect(at == table::none, "found although nothing matched");
+      std::size_t wanted = 0;
+      for (const entry* const each : present_) wanted += each->hash == hash ? 1 : 0;
+      expect(asked == wanted, "entries with this hash that were asked about");
+      break;
+    }
+    default:
+      if (below(4) == 0) {
+        command_ = "take all";
+        take_all();
+      } else {
+        command_ = "rehash";
+        const auto more = static_cast<std::uint32_t>(below(300));
+        rehash_into(table::capacity_for(real_.size()) + more);
+      }
+    }
+  }
+
+  entry& make(std::uint32_t hash) {
+    made_.emplace_back(core_, hash, 0U);
+    return made_.back();
+  }
+  void insert(std::uint32_t hash) {
+    if (!real_.has_room()) {
+      expect(real_.grown_capacity() > real_.capacity(), "growing gives no room");
+      rehash_into(real_.grown_capacity());
+      expect(real_.has_room(), "no room after growing");
+    }
+    entry& added = make(hash);
+    real_.insert(added);
+    present_.push_back(&added);
+  }
+  void erase_some(int count) {
+    for (; count > 0 && !present_.empty(); --count) {
+      const entry& gone = any_entry();
+      const std::uint32_t at = real_.find_entry(gone);
+      expect(at != table::none, "an entry is not found");
+      if (at == table::none) return;
+      real_.erase(at);
+      forget(gone);
+    }
+  }
+  void forget(const entry& gone) { std::erase(present_, &gone); }
+  void rehash_into(std::uint32_t capacity) {
+    slots_type slots(capacity, 0U, slots_type::allocator_type());
+    real_.rehash(slots);
+    expect(real_.capacity() == capacity, "capacity after a rehash");
+  }
+  void take_all() {
+    slots_type slots;
+    real_.take_all(slots);
+    std::multiset<const entry*> taken;
+    for (const weakref::detail::slot each : slots)
+      if (each != 0) taken.insert(weakref::detail::entry_of(each));
+    expect(taken == std::multiset<const entry*>(present_.begin(), present_.end()), "what was taken");
+    present_.clear();
+  }
+
+  std::uint32_t home(const entry& of) const {
+    return static_cast<std::uint32_t>(
+        (std::uint64_t{static_cast<std::uint32_t>(of.hash << shard_bits_)} * real_.capacity()) >> 32);
+  }
+  std::uint32_t distance(std::uint32_t at) const {
+    const std::uint32_t from = home(real_[at]);
+    return at >= from ? at - from : at + real_.capacity() - from;
+  }
+
+  void compare() override {
+    expect(real_.size() == present_.size(), "size()");
+    const std::uint32_t capacity = real_.capacity();
+    expect(std::uint64_t{real_.size()} * 5 <= std::uint64_t{capacity} * 4,
+           "more than four of five slots in use");
+    expect(real_.has_room() == (real_.size() < std::uint64_t{capacity} * 4 / 5), "has_room()");
+    expect(!real_.is_crowded() || real_.size() >= std::uint64_t{capacity} * 3 / 5, "is_crowded() too early");
+    expect(real_.has_room() || real_.is_crowded(), "is_crowded() too late");
+    for (const entry* const each : present_) {
+      const std::uint32_t at = real_.find_entry(*each);
+      expect(at != table::none && &real_[at] == each, "an entry is not found");
+    }
+    std::size_t used = 0;
+    for (std::uint32_t at = 0; at < capacity; ++at) {
+      if (real_.is_empty(at)) continue;
+      ++used;
+      if (distance(at) == 0) continue;
+      const std::uint32_t before = at == 0 ? capacity - 1 : at - 1;
+      expect(!real_.is_empty(before), "an entry lies behind a gap");
+      if (has_failed()) return;
+      expect(distance(before) + 1 >= distance(at), "an entry lies behind one that is nearer to home");
+    }
+    expect(used == present_.size(), "slots in use");
+  }
+  void end() override {
+    while (!present_.empty() && !has_failed()) erase_some(1);
+    compare();
+  }
+
+  const unsigned shard_bits_;
+  const int hashes_;
+  const int longest_run_;
+  no_core core_;
+  std::list<entry> made_; // those that are gone as well: an address is used once
+  table real_;
+  std::vector<const entry*> present_;
+};
+
+} // namespace model
+
+#endif
