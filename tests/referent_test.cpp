@@ -1145,6 +1145,8 @@ TEST_CASE("enable_weakref: a registration under a new owner first completes the 
   CHECK(old.expired());
   std::shared_ptr<pooled> second(&slot, forget);
   CHECK(plain.expired());
+  CHECK(weakref::getweakrefcount(second) == 0); // who only asks is told of its own, and completes nothing
+  CHECK(log.text().empty());
   const weakref::ref fresh(second, [&log] { log("fresh"); });
   CHECK(log.text() == "old");
   CHECK(weakref::getweakrefcount(second) == 1);

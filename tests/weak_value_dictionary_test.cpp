@@ -631,6 +631,20 @@ TEST_CASE("WeakValueDictionary: popitem takes each living entry out once") {
   CHECK_THROWS_AS((void)items.popitem(), std::out_of_range);
 }
 
+TEST_CASE(
+    "WeakValueDictionary: one that never held anything has nothing to take, and can be assigned to itself") {
+  weakref::WeakValueDictionary<int, Item> items;
+  CHECK_THROWS_AS((void)items.popitem(), std::out_of_range);
+  auto& same = items;
+  items = std::move(same);
+  CHECK(items.empty());
+  const auto kept = item(1);
+  items.insert(1, kept);
+  items = std::move(same);
+  CHECK(items.get(1) == kept);
+  CHECK(items.size() == 1);
+}
+
 TEST_CASE("WeakValueDictionary: popitem goes on when somebody else takes the entry meanwhile, and holds "
           "nothing of it") {
   weakref::WeakValueDictionary<LoudKey, Item> items;

@@ -126,13 +126,16 @@ TEST_CASE("schedules: a death, and its entry is erased and the dictionary destro
                               }},
                              &state::check),
         {"erased", "nothing to erase"});
-  holds(make_scenario<state>({&state::die,
-                              [](state& s) {
-                                s.assign();
-                                s.end();
-                              },
-                              [](state& s) { s.newer.reset(); }},
-                             [](state& s) { expect(s.died, "it died"); }),
+  struct lending : crowd {
+    owner lent{newer};
+    void assign_and_end() {
+      table->insert_or_assign(1, newer);
+      newer.reset();
+      end();
+    }
+  };
+  holds(make_scenario<lending>({&lending::die, &lending::assign_and_end, [](lending& s) { s.lent.reset(); }},
+                               [](lending& s) { expect(s.died, "it died"); }),
         {}, {.preemptions = 2});
 }
 
@@ -478,7 +481,7 @@ TEST_CASE(
       visited_table->visit(0, [this](thing&) {
         let_go(killed);
         expect(died == put_off, "its destructor has run");
-        expect(record.calls == 0 || put_off.empty(), "its callbacks wait");
+        if (!put_off.empty()) expect(record.calls == 0, "its callbacks wait");
         schedule::point();
       });
       if (!put_off.empty()) expect(other->empty(), "the eviction came before visit returned");

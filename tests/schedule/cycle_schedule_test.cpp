@@ -106,11 +106,11 @@ TEST_CASE("schedules: a creation, a waiting thread, and others who erase, clear 
 
 TEST_CASE("schedules: what a flight brings dies while a waiting thread wakes up") {
   struct state : creators {
-    unsigned died = 0;
+    std::atomic<unsigned> died = 0;
     void ask_and_drop() {
       owner made = table->get_or_create(1, [this] {
         owner fresh = make_thing(1);
-        fresh->at_end = [this] { ++died; };
+        fresh->at_end = [this] { died.fetch_add(1, std::memory_order_relaxed); };
         runs.fetch_add(1, std::memory_order_relaxed);
         return fresh;
       });
@@ -121,7 +121,7 @@ TEST_CASE("schedules: what a flight brings dies while a waiting thread wakes up"
   };
   holds(make_scenario<state>(
             {&state::ask_and_drop, &state::ask_and_drop, [](state& s) { s.table->erase(1); }},
-            [](state& s) { expect(s.table->empty() && s.died == s.runs.load(), "all have died"); }),
+            [](state& s) { expect(s.table->empty() && s.died.load() == s.runs.load(), "all have died"); }),
         {}, {.preemptions = 2});
 }
 

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -87,6 +88,26 @@ TEST_CASE("schedules: two threads erase one key, and exactly one of them does") 
         expect((s.results[0] == nullptr) != (s.results[1] == nullptr), "one got it");
         expect(s.table.empty(), "it is gone");
       }));
+}
+
+TEST_CASE("schedules: two threads take any entry where there is one, and exactly one of them gets it") {
+  struct state {
+    dictionary table;
+    owner held = make_thing(1);
+    int taken = 0;
+    state() { table.insert(1, held); }
+    void take() {
+      try {
+        expect(table.popitem().second == held, "what is taken is whole");
+        ++taken;
+      } catch (const std::out_of_range&) {
+        observe("nothing to take");
+      }
+    }
+  };
+  holds(make_scenario<state>({&state::take, &state::take},
+                             [](state& s) { expect(s.taken == 1 && s.table.empty(), "taken once"); }),
+        {"nothing to take"}, {.preemptions = 3});
 }
 
 TEST_CASE("schedules: clear, erase and insert_or_assign of one key leave each node to one thread") {
@@ -182,6 +203,20 @@ TEST_CASE("schedules: a dictionary splits while it is iterated over, split and c
   holds(make_scenario<state>({&state::split, [](state& s) { s.table->clear(); }},
                              [](state& s) { expect(s.table->empty(), "nothing is left"); }),
         {}, {.preemptions = 2});
+}
+
+TEST_CASE("schedules: a dictionary that splits has something to take all the time") {
+  using state = splitting;
+  holds(make_scenario<state>({&state::split,
+                              [](state& s) {
+                                try {
+                                  (void)s.table->popitem();
+                                } catch (const std::out_of_range&) {
+                                  expect(false, "popitem found nothing");
+                                }
+                              }},
+                             [](state& s) { expect(s.table->size() == 3, "one of four is taken"); }),
+        {}, {.preemptions = 3});
 }
 
 TEST_CASE("schedules: a dictionary splits during a creation for which another thread waits") {
