@@ -635,6 +635,8 @@ TEST_CASE(
     "WeakValueDictionary: one that never held anything has nothing to take, and can be assigned to itself") {
   weakref::WeakValueDictionary<int, Item> items;
   CHECK_THROWS_AS((void)items.popitem(), std::out_of_range);
+  weakref::WeakValueDictionary<std::unique_ptr<int>, Item> tickets; // keys that can only be moved
+  CHECK_THROWS_AS((void)tickets.popitem(), std::out_of_range);
   auto& same = items;
   items = std::move(same);
   CHECK(items.empty());

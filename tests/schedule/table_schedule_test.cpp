@@ -3,6 +3,8 @@
 // Threads that store, take, iterate and split in one dictionary, in every order.
 #include "scenario.hpp"
 
+#include <atomic>
+#include <cstddef>
 #include <iterator>
 #include <memory>
 #include <optional>
@@ -90,12 +92,24 @@ TEST_CASE("schedules: two threads erase one key, and exactly one of them does") 
       }));
 }
 
-TEST_CASE("schedules: two threads take any entry where there is one, and exactly one of them gets it") {
+// A key that can only be moved.
+struct ticket {
+  explicit ticket(int identity) : id(identity) {}
+  ticket(ticket&&) = default;
+  ticket& operator=(ticket&&) = default;
+  int id;
+  friend bool operator==(const ticket& a, const ticket& b) { return a.id == b.id; }
+  friend std::size_t hash_value(const ticket& key) { return static_cast<std::size_t>(key.id); }
+};
+
+TEST_CASE_TEMPLATE(
+    "schedules: two threads take any entry where there is one, and exactly one of them gets it", Key, int,
+    ticket) {
   struct state {
-    dictionary table;
+    dictionary_with<schedule::checked_allocator<thing>, Key> table;
     owner held = make_thing(1);
-    int taken = 0;
-    state() { table.insert(1, held); }
+    std::atomic<int> taken = 0;
+    state() { table.insert(Key(1), held); }
     void take() {
       try {
         expect(table.popitem().second == held, "what is taken is whole");
@@ -106,7 +120,7 @@ TEST_CASE("schedules: two threads take any entry where there is one, and exactly
     }
   };
   holds(make_scenario<state>({&state::take, &state::take},
-                             [](state& s) { expect(s.taken == 1 && s.table.empty(), "taken once"); }),
+                             [](state& s) { expect(s.taken.load() == 1 && s.table.empty(), "taken once"); }),
         {"nothing to take"}, {.preemptions = 3});
 }
 

@@ -154,23 +154,15 @@ template <class Node, class Look, class Mutex, class Allocator> class shell {
     return chosen.take_out();
   }
 
-  /// Takes some living entry out and fills `popped`. False if there is none. What can throw comes first: if
-  /// copying the payload does, nothing has changed. A move-only one is moved.
+  /// Takes some living entry out and fills `popped`, moving what can't be copied. False if there is none.
   bool take_any(std::optional<popped_entry>& popped) {
     check_not_under_lock();
     core* const present = container_.get();
     if (present == nullptr) return false;
     for (pinned_entry<Node, core> found(*present); pin_living(*present, found);) {
-      const std::uint32_t hash = found.node().hash;
-      if constexpr (std::copy_constructible<payload_type>) {
-        auto payload = Node::copy_payload(*present, found.node());
-        if (!payload.has_value()) continue;
-        popped.emplace(popped_entry{std::move(*payload), found.owner, hash});
-        if (take_entry(*present, found.node(), found.owner)) return true;
-      } else if (take_entry(*present, found.node(), found.owner)) {
-        popped.emplace(popped_entry{Node::take_payload(found.node()), found.owner, hash});
-        return true;
-      }
+      if (!take_entry(*present, found.node(), found.owner)) continue;
+      popped.emplace(popped_entry{Node::take_payload(found.node()), found.owner, found.node().hash});
+      return true;
     }
     popped.reset();
     return false;
