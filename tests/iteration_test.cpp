@@ -351,6 +351,7 @@ TEST_CASE("iteration: an iterator that is assigned to goes on where the other on
   CHECK((*at).value->number == second);
   auto& same = at;
   at = std::move(same);
+  CHECK(owners[second].use_count() == 2); // it still holds its element
   CHECK((*at).key == second);
   int left = 0;
   for (; at != items.end(); ++at) ++left;

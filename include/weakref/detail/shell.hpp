@@ -56,7 +56,6 @@ template <class Node, class Look, class Mutex, class Allocator> class shell {
     return *this;
   }
   shell& operator=(shell&& other) noexcept(allocator_moves<Allocator>) {
-    if (this == &other) return *this;
     if (allocator_moves<Allocator> || get_allocator() == other.get_allocator()) {
       shell taken(std::move(other));
       exchange(taken, allocator_traits::propagate_on_container_move_assignment::value);
