@@ -47,11 +47,15 @@ const basic_enable_weakref<Sync>* find_base([[maybe_unused]] const T* object) no
   }
 }
 
+/// `header` if it was made by this copy of the library; null for null and for another's.
+inline referent_header* ours(referent_header* header) noexcept {
+  return header != nullptr && header->is_ours() ? header : nullptr;
+}
+
 /// The header of an object that this copy of the library made or adopted; null for others.
 template <class T> referent_header* find_block([[maybe_unused]] const std::shared_ptr<T>& owner) noexcept {
 #if WEAKREF_HAS_RTTI
-  if (const auto* const deleter = std::get_deleter<block_deleter>(owner))
-    return deleter->header->is_ours() ? deleter->header : nullptr;
+  if (const auto* const deleter = std::get_deleter<block_deleter>(owner)) return ours(deleter->header);
 #endif
   return nullptr;
 }
@@ -67,10 +71,7 @@ struct tracking {
 template <class Sync, class T> tracking find_tracking(const std::shared_ptr<T>& owner) {
   if (owner.use_count() == 0 || owner == nullptr) return {};
   if (referent_header* const header = find_block(owner)) return {header, true};
-  if (const auto* const base = find_base<Sync>(owner.get())) {
-    referent_header* const header = base->list_for(owner);
-    if (header->is_ours()) return {header, false};
-  }
+  if (const auto* const base = find_base<Sync>(owner.get())) return {ours(base->list_for(owner)), false};
   return {};
 }
 
@@ -78,10 +79,7 @@ template <class Sync, class T> tracking find_tracking(const std::shared_ptr<T>& 
 template <class Sync, class T> referent_header* find_registered(const std::shared_ptr<T>& owner) noexcept {
   if (owner == nullptr) return nullptr;
   if (referent_header* const header = find_block(owner)) return header;
-  if (const auto* const base = find_base<Sync>(owner.get())) {
-    referent_header* const header = base->current_list(owner);
-    if (header != nullptr && header->is_ours()) return header;
-  }
+  if (const auto* const base = find_base<Sync>(owner.get())) return ours(base->current_list(owner));
   return nullptr;
 }
 
