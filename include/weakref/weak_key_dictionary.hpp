@@ -274,8 +274,9 @@ class WeakKeyDictionary
 
   // --- as a whole ----------------------------------------------------------------------------------------
 
-  /// O(m), allocates. insert_or_assign of each pair of a range, or each living entry of a dictionary; all or,
-  /// if something throws, none.
+  /// O(m), allocates. insert_or_assign of each pair of a range, or each living entry of a dictionary, whose
+  /// values are copied; all or, if something throws, none. What is replaced is let go after the last of them is
+  /// stored.
   template <std::ranges::input_range Range> void update(Range&& range) {
     base::update(
         range,

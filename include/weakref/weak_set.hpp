@@ -173,7 +173,8 @@ class WeakSet : private detail::shell<detail::set_node<T>, detail::referent_look
         [this](auto& each) { return put_staged(each); });
   }
   void update(std::initializer_list<owner> other) { update<const std::initializer_list<owner>&>(other); }
-  /// Keeps what is also in other.
+  /// Keeps what is also in other. Where two elements are equal it is this set's own that stays, as always here;
+  /// Python's intersection() takes the other's.
   template <std::ranges::input_range Range> void intersection_update(const Range& other) {
     const auto& those = as_set(other);
     erase_if([&](const owner& element) { return !those.contains(element); });

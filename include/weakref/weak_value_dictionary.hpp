@@ -89,7 +89,7 @@ class WeakValueDictionary
   explicit WeakValueDictionary(const options& chosen, const Allocator& allocator = Allocator())
       : base(chosen, allocator) {}
   explicit WeakValueDictionary(const Allocator& allocator) : base(options(), allocator) {}
-  /// O(n). A later pair replaces an earlier one with an equal key.
+  /// O(n). Copies the keys. A later pair replaces an earlier one with an equal key.
   template <std::input_iterator Iterator, std::sentinel_for<Iterator> Sentinel>
   WeakValueDictionary(Iterator first, Sentinel last, const options& chosen = {},
                       const Allocator& allocator = Allocator())
@@ -243,7 +243,8 @@ class WeakValueDictionary
     return taken != nullptr ? taken : otherwise;
   }
   /// Takes some living entry out. Throws: std::out_of_range if there is none; what copying the key throws. A
-  /// move-only key is moved out: an iterator that stands on this entry sees a moved-from key.
+  /// move-only key is moved out: an iterator that stands on this entry sees a moved-from key, and if the move
+  /// throws, the entry is gone.
   std::pair<Key, owner> popitem() requires std::copy_constructible<Key> {
     detail::check_not_under_lock();
     core* const present = this->container_.get();
@@ -277,8 +278,8 @@ class WeakValueDictionary
 
   // --- as a whole ----------------------------------------------------------------------------------------
 
-  /// O(m), allocates. insert_or_assign of each pair of a range, or each living entry of a dictionary; all or,
-  /// if something throws, none.
+  /// O(m), allocates. insert_or_assign of each pair of a range, or each living entry of a dictionary, whose keys
+  /// are copied; all or, if something throws, none. What is replaced is let go after the last of them is stored.
   template <std::ranges::input_range Range> void update(Range&& range) {
     base::update(
         range,
