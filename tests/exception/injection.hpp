@@ -15,6 +15,7 @@
 
 #include "../support/dictionary_faults.hpp"
 #include "../support/dictionary_new.hpp"
+#include "../support/refused.hpp"
 
 #include <weakref/detail/thread_record.hpp>
 
@@ -26,6 +27,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <initializer_list>
 #include <iterator>
 #include <new>
 #include <span>
@@ -41,6 +43,9 @@ using dictionary_test::fault_names;
 using dictionary_test::fault_set;
 using dictionary_test::faults;
 using dictionary_test::injected;
+using support::refused;
+
+inline constexpr fault_set nothing{};
 
 /// In which state a container meets its operation.
 struct configuration {
@@ -185,8 +190,10 @@ template <class Fixture> class operation {
     summary::add(seen);
   }
 
-  /// Holds the operations against the list of a class's members.
-  static void check_coverage(std::span<const std::string_view> list) {
+  /// Holds the operations against the lists of a class's members.
+  static void check_coverage(std::initializer_list<std::span<const std::string_view>> lists) {
+    std::vector<std::string_view> list;
+    for (const auto& each : lists) list.insert(list.end(), each.begin(), each.end());
     for (const std::string_view member : list) {
       CAPTURE(member);
       CHECK(std::any_of(all().begin(), all().end(), [&](const operation* each) {

@@ -4,8 +4,7 @@
 #ifndef WEAKREF_TESTS_EXCEPTION_KEY_FIXTURE_HPP
 #define WEAKREF_TESTS_EXCEPTION_KEY_FIXTURE_HPP
 
-#include "faulty.hpp"
-#include "injection.hpp"
+#include "fixture.hpp"
 
 #include <weakref/weak_key_dictionary.hpp>
 
@@ -20,11 +19,9 @@
 
 namespace injection {
 
-using enum fault;
-using dictionary_test::accounting_allocator;
 using Owner = std::shared_ptr<thing>;
 
-template <bool moves, bool by_value> struct KeyFixture {
+template <bool moves, bool by_value> struct KeyFixture : container_fixture<thing> {
   using Value = faulty<moves>;
   using Hash = std::conditional_t<by_value, crowded_hash, weakref::by_identity>;
   using Equal = std::conditional_t<by_value, faulty_equal, weakref::by_identity>;
@@ -39,11 +36,7 @@ template <bool moves, bool by_value> struct KeyFixture {
   }
 
   explicit KeyFixture(const configuration& chosen)
-      : options{chosen.shards, chosen.dead > 0},
-        dead(chosen.dead),
-        living(chosen.entries - chosen.dead),
-        dictionary(options, allocator()),
-        other(options, allocator()) {
+      : container_fixture<thing>(chosen), dictionary(options, allocator()), other(options, allocator()) {
     for (int i = 1; i <= chosen.entries; ++i) {
       owners.push_back(i > living ? std::make_shared<thing>(i) : tracked_thing(i));
       dictionary.insert(owners.back(), Value(10 * i));
@@ -62,8 +55,6 @@ template <bool moves, bool by_value> struct KeyFixture {
     other_before = contents_of(other);
   }
 
-  accounting_allocator<thing> allocator() { return accounting_allocator<thing>(books); }
-  bool has_present() const { return living > 0; }
   /// The key that an entry of this key will have: by value, the first of equal ones.
   const Owner& first(const Owner& key) const {
     return by_value && key == twin && has_present() ? present : key;
@@ -105,15 +96,17 @@ template <bool moves, bool by_value> struct KeyFixture {
     for (const Owner& each : all_owners()) seen.watchers.push_back(weakref::getweakrefcount(each));
     return seen;
   }
-  void check_unchanged(const state& was) const {
+  void check_contents() const {
     CHECK(contents_of(dictionary) == before);
     CHECK(contents_of(other) == other_before);
+  }
+  void check_unchanged(const state& was) const {
+    check_contents();
     const state is = look();
     CHECK(is.objects == was.objects);
     CHECK(is.watchers == was.watchers);
-    // Dead untracked entries may have been found and taken out, and their values with them.
-    CHECK(is.size <= was.size);
-    CHECK(was.size - is.size <= static_cast<std::size_t>(dead));
+    check_size(is.size, was.size);
+    // With an entry goes its value.
     CHECK(static_cast<std::size_t>(was.values - is.values) == was.size - is.size);
     for (std::size_t i = 1; i < owners.size(); ++i) CHECK(owners[i].use_count() == 1);
     for (const Owner& each : others) CHECK(each.use_count() == 1);
@@ -141,16 +134,9 @@ template <bool moves, bool by_value> struct KeyFixture {
     for (Owner* each : {&absent, &second, &present, &twin}) each->reset();
     owners.clear();
     others.clear();
-    CHECK(contents_of(dictionary).empty());
-    CHECK((dead > 0 || dictionary.empty()));
-    CHECK(contents_of(other).empty());
-    if (made.has_value()) CHECK(contents_of(*made).empty());
+    check_emptied(dictionary, other, made);
   }
 
-  closing_account books;
-  weakref::options options;
-  int dead;
-  int living;
   Dictionary dictionary;
   Dictionary other;
   std::vector<Owner> owners;
@@ -163,15 +149,15 @@ template <bool moves, bool by_value> struct KeyFixture {
   Contents other_before;
   const Value value{1};
 
-  // What the operation gave.
+  // What the operation gave, besides.
   std::optional<Value> result;
-  bool flag = false;
-  std::size_t number = 0;
   std::optional<Pair> popped;
   std::optional<Dictionary> made;
 };
 
-inline constexpr fault_set nothing{};
+template <class Fixture> void changes_to(Fixture& f, const typename Fixture::Contents& expected) {
+  CHECK(f.contents_of(f.dictionary) == expected);
+}
 
 } // namespace injection
 

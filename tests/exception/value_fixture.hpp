@@ -3,8 +3,7 @@
 #ifndef WEAKREF_TESTS_EXCEPTION_VALUE_FIXTURE_HPP
 #define WEAKREF_TESTS_EXCEPTION_VALUE_FIXTURE_HPP
 
-#include "faulty.hpp"
-#include "injection.hpp"
+#include "fixture.hpp"
 
 #include <weakref/weak_value_dictionary.hpp>
 
@@ -18,7 +17,6 @@
 
 namespace injection {
 
-using dictionary_test::accounting_allocator;
 using Key = faulty<false>;
 using Owner = std::shared_ptr<fragile>;
 using Dictionary =
@@ -31,13 +29,9 @@ inline Contents contents_of(const Dictionary& dictionary) {
   return contents;
 }
 
-struct Fixture {
+struct Fixture : container_fixture<fragile> {
   explicit Fixture(const configuration& chosen)
-      : options{chosen.shards, chosen.dead > 0},
-        dead(chosen.dead),
-        living(chosen.entries - chosen.dead),
-        dictionary(options, allocator()),
-        other(options, allocator()) {
+      : container_fixture<fragile>(chosen), dictionary(options, allocator()), other(options, allocator()) {
     for (int i = 1; i <= chosen.entries; ++i) {
       // One after the other, so that dead entries stand between living ones.
       const bool is_mortal = i > living;
@@ -55,8 +49,6 @@ struct Fixture {
     other_before = contents_of(other);
   }
 
-  accounting_allocator<fragile> allocator() { return accounting_allocator<fragile>(books); }
-  bool has_present() const { return living > 0; }
   /// The contents with another owner under one key.
   Contents with(const Key& key, const Owner& owner) const {
     Contents changed = before;
@@ -86,13 +78,14 @@ struct Fixture {
     long objects;
   };
   state look() const { return {dictionary.size(), Key::alive(), fragile::alive()}; }
-  void check_unchanged(const state& was) const {
+  void check_contents() const {
     CHECK(contents_of(dictionary) == before);
     CHECK(contents_of(other) == other_before);
+  }
+  void check_unchanged(const state& was) const {
+    check_contents();
     CHECK(fragile::alive() == was.objects);
-    // Dead untracked entries may have been found and taken out.
-    CHECK(dictionary.size() <= was.size);
-    CHECK(was.size - dictionary.size() <= static_cast<std::size_t>(dead));
+    check_size(dictionary.size(), was.size);
     CHECK(dictionary.size() >= before.size());
     CHECK(static_cast<std::size_t>(was.keys - Key::alive()) == was.size - dictionary.size());
     for (const Owner& each : owners) CHECK((weakref::getweakrefcount(each) == 1 && each.use_count() == 1));
@@ -122,16 +115,9 @@ struct Fixture {
     others.clear();
     fresh.reset();
     spare.reset();
-    CHECK(contents_of(dictionary).empty());
-    CHECK((dead > 0 || dictionary.empty()));
-    CHECK(contents_of(other).empty());
-    if (made.has_value()) CHECK(contents_of(*made).empty());
+    check_emptied(dictionary, other, made);
   }
 
-  closing_account books;
-  weakref::options options;
-  int dead;
-  int living;
   Dictionary dictionary;
   Dictionary other;
   std::vector<Owner> owners;
@@ -143,22 +129,12 @@ struct Fixture {
   const Key present{1};
   const Key absent{1028}; // the same hash as 4
 
-  // What the operation gave.
+  // What the operation gave, besides.
   Owner result;
-  bool flag = false;
-  std::size_t number = 0;
   std::optional<std::pair<Key, Owner>> popped;
   std::optional<Dictionary> made;
 };
 
-inline void unchanged(Fixture& f) {
-  CHECK(contents_of(f.dictionary) == f.before);
-  CHECK(contents_of(f.other) == f.other_before);
-}
-
-using enum fault;
-inline constexpr fault_set nothing{};
-inline constexpr fault_set looking = hash | equal;
 inline constexpr fault_set iterating = fault_set(heap);
 
 } // namespace injection
