@@ -151,6 +151,18 @@ template <class Run> bool fails(Run&& run, long budget, bool lasting) {
   return is_thrown;
 }
 
+/// Calls `attempt(budget)` with a larger budget each time until it says that it came through. Gives how many did
+/// not.
+template <class Attempt> long failures_until_through(long limit, Attempt attempt) {
+  long budget = 0;
+  for (; budget < limit; ++budget) {
+    CAPTURE(budget);
+    if (attempt(budget)) break;
+  }
+  CHECK(budget < limit);
+  return budget;
+}
+
 template <class Fixture> class operation {
  public:
   /// `members`: the public members that it is about. `run` does it, and leaves what it returned in the fixture;
@@ -176,13 +188,7 @@ template <class Fixture> class operation {
       CAPTURE(chosen.entries);
       CAPTURE(chosen.dead);
       CAPTURE(chosen.lasting);
-      constexpr long limit = 5000;
-      long budget = 0;
-      for (; budget < limit; ++budget) {
-        CAPTURE(budget);
-        if (comes_through(chosen, budget, seen)) break;
-      }
-      CHECK(budget < limit);
+      failures_until_through(5000, [&](long budget) { return comes_through(chosen, budget, seen); });
     }
     // What fails is what is said to, all of it, and something came through.
     CHECK(names_of(seen.failed()) == names_of(may_fail_));

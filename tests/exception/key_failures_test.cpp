@@ -133,10 +133,8 @@ namespace {
 void fail_handing_out(void (*run)(Unsafe&), Unsafe::Contents (*done)(Unsafe&)) {
   long too_late = 0;
   for (const configuration& chosen : configurations) {
-    bool is_through = false;
-    for (long budget = 0; !is_through; ++budget) {
-      REQUIRE(budget < 500);
-      CAPTURE(budget);
+    failures_until_through(500, [&](long budget) {
+      bool is_through = false;
       const auto census = Unsafe::census();
       const long blocks = dictionary_test::heap::blocks.load();
       {
@@ -158,7 +156,8 @@ void fail_handing_out(void (*run)(Unsafe&), Unsafe::Contents (*done)(Unsafe&)) {
       }
       CHECK(Unsafe::census() == census);
       CHECK(dictionary_test::heap::blocks.load() == blocks);
-    }
+      return is_through;
+    });
   }
   CHECK(too_late > 0);
 }

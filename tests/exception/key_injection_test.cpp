@@ -322,7 +322,7 @@ WEAKREF_KEY_OPERATION(
 WEAKREF_KEY_OPERATION(
     "WeakKeyDictionary: no failure: construction of an empty one",
     {"default constructor", "constructor (options)", "constructor (allocator)"}, nothing,
-    [](Fixture& f) { make_empty<weakref::WeakKeyDictionary<thing, Value>>(f, f.made); },
+    [](Fixture& f) { make_empty<weakref::WeakKeyDictionary<thing, Value>>(f); },
     [](Fixture& f) { CHECK(f.flag); })
 WEAKREF_KEY_OPERATION(
     "WeakKeyDictionary: strong guarantee: construction from a range", {"constructor (range)"},
@@ -331,11 +331,7 @@ WEAKREF_KEY_OPERATION(
     [](Fixture& f) { CHECK(contents_of(*f.made) == only_four(f)); })
 WEAKREF_KEY_OPERATION(
     "WeakKeyDictionary: strong guarantee: construction from iterators", {"constructor (iterators)"},
-    looking | iterate | convert | allocator | heap,
-    [](Fixture& f) {
-      const Range range = four(f);
-      f.made.emplace(range.begin(), range.end(), f.options, f.allocator());
-    },
+    looking | iterate | convert | allocator | heap, [](Fixture& f) { make_from_iterators(f, four(f)); },
     [](Fixture& f) { CHECK(contents_of(*f.made) == only_four(f)); })
 WEAKREF_KEY_OPERATION(
     "WeakKeyDictionary: strong guarantee: construction from a list", {"constructor (list)"},
@@ -416,14 +412,8 @@ WEAKREF_KEY_OPERATION(
     "WeakKeyDictionary: strong guarantee: iteration",
     {"begin", "end", "iterator ++", "iterator move", "iterator *"}, iterating | other,
     [](Fixture& f) {
-      std::size_t seen = 0;
-      for (auto at = f.dictionary.begin(); at != f.dictionary.end(); ++at) {
-        faults::point(other);
-        if (f.before.at(at->key.get()) == (*at).value.number) ++seen;
-        auto moved = std::move(at);
-        at = std::move(moved);
-      }
-      f.number = seen;
+      f.number = sum_over(f.dictionary,
+                          [&](const auto& at) { return f.before.at(at->key.get()) == (*at).value.number; });
     },
     [](Fixture& f) {
       unchanged(f);

@@ -257,7 +257,7 @@ WEAKREF_SET_OPERATION(
 WEAKREF_SET_OPERATION(
     "no failure: construction of an empty one",
     {"default constructor", "constructor (options)", "constructor (allocator)"}, nothing,
-    [](Fixture& f) { make_empty<weakref::WeakSet<thing>>(f, f.made); }, [](Fixture& f) { CHECK(f.flag); })
+    [](Fixture& f) { make_empty<weakref::WeakSet<thing>>(f); }, [](Fixture& f) { CHECK(f.flag); })
 WEAKREF_SET_OPERATION(
     "strong guarantee: construction from a range", {"constructor (range)"},
     looking | iterate | convert | allocator | heap,
@@ -267,11 +267,7 @@ WEAKREF_SET_OPERATION(
     })
 WEAKREF_SET_OPERATION(
     "strong guarantee: construction from iterators", {"constructor (iterators)"},
-    looking | iterate | convert | allocator | heap,
-    [](Fixture& f) {
-      const Range range = four(f);
-      f.made.emplace(range.begin(), range.end(), f.options, f.allocator());
-    },
+    looking | iterate | convert | allocator | heap, [](Fixture& f) { make_from_iterators(f, four(f)); },
     [](Fixture& f) {
       gives(f, {f.absent.get(), f.present.get(), f.second.get()});
     })
@@ -408,13 +404,8 @@ WEAKREF_SET_OPERATION(
     "strong guarantee: iteration", {"begin", "end", "refs", "iterator ++", "iterator move", "iterator *"},
     heap | other,
     [](Fixture& f) {
-      std::size_t seen = 0;
-      for (auto at = f.set.begin(); at != f.set.end(); ++at) {
-        faults::point(other);
-        seen += f.before.count(at->get()) + f.before.count((*at).get());
-        auto moved = std::move(at);
-        at = std::move(moved);
-      }
+      std::size_t seen = sum_over(
+          f.set, [&](const auto& at) { return f.before.count(at->get()) + f.before.count((*at).get()); });
       for (const auto& reference : f.set.refs()) seen += !reference.expired();
       f.number = seen;
     },

@@ -97,10 +97,7 @@ WEAKREF_OPERATION(
 // --- two threads ---------------------------------------------------------------------------------------------
 
 TEST_CASE("strong guarantee: a caller of get_or_create who fails while another runs the factory") {
-  bool is_through = false;
-  long failures = 0;
-  for (long budget = 0; !is_through && budget < 100; ++budget) {
-    CAPTURE(budget);
+  const long failures = failures_until_through(100, [](long budget) {
     closing_account books;
     With<waiting_mutex> dictionary(weakref::options{.shards = 1}, accounting_allocator<fragile>(books));
     gate running;
@@ -115,26 +112,22 @@ TEST_CASE("strong guarantee: a caller of get_or_create who fails while another r
       });
     });
     running.wait();
-    is_through =
+    const bool is_through =
         !fails([&] { joined = dictionary.get_or_create(Key(1), [] { return fragile(2); }); }, budget, false);
-    if (!is_through) ++failures;
     failed = true;
     creator.join();
     check_thread_record();
     CHECK(made != nullptr);
     CHECK((!is_through || joined == made));
     CHECK(dictionary.get(Key(1)) == made);
-  }
-  CHECK(is_through);
+    return is_through;
+  });
   CHECK(failures > 0);
   CHECK(Key::alive() == 0);
 }
 
 TEST_CASE("strong guarantee: a creator who fails leaves the creation to one who waits") {
-  bool is_through = false;
-  long failures = 0;
-  for (long budget = 0; !is_through && budget < 100; ++budget) {
-    CAPTURE(budget);
+  const long failures = failures_until_through(100, [](long budget) {
     closing_account books;
     With<waiting_mutex> dictionary(weakref::options{.shards = 1}, accounting_allocator<fragile>(books));
     gate running;
@@ -145,7 +138,7 @@ TEST_CASE("strong guarantee: a creator who fails leaves the creation to one who 
       joined = dictionary.get_or_create(Key(1), [] { return fragile(2); });
     });
     // What fails before the factory runs fails with nobody waiting.
-    is_through = !fails(
+    const bool is_through = !fails(
         [&] {
           made = dictionary.get_or_create(Key(1), [&] {
             running.open();
@@ -154,15 +147,14 @@ TEST_CASE("strong guarantee: a creator who fails leaves the creation to one who 
           });
         },
         budget, false);
-    if (!is_through) ++failures;
     running.open();
     waiter.join();
     check_thread_record();
     CHECK(joined->number == (is_through ? 1 : 2));
     CHECK((!is_through || joined == made));
     CHECK(dictionary.get(Key(1)) == joined);
-  }
-  CHECK(is_through);
+    return is_through;
+  });
   CHECK(failures > 4);
 }
 
@@ -171,9 +163,8 @@ TEST_CASE("strong guarantee: a creator who fails leaves the creation to one who 
 TEST_CASE("basic facts after a failure: a dictionary with std::string keys and the global heap") {
   using Names = weakref::WeakValueDictionary<std::string, Item>;
   const std::string base = "a name that is long enough to need memory of its own, number ";
-  bool is_through = false;
-  long failures = 0;
-  for (long budget = 0; !is_through && budget < 2000; ++budget) {
+  const long failures = failures_until_through(2000, [&](long budget) {
+    bool is_through = false;
     const long blocks = dictionary_test::heap::blocks.load();
     {
       Names names;
@@ -186,83 +177,67 @@ TEST_CASE("basic facts after a failure: a dictionary with std::string keys and t
                   names.get_or_create(base + std::to_string(number), [&] { return Item(number); }));
           },
           budget, false);
-      if (!is_through) ++failures;
       CHECK(names.size() == owners.size());
       for (const auto& owner : owners) CHECK(names.get(base + std::to_string(owner->number)) == owner);
     }
     CHECK(dictionary_test::heap::blocks.load() == blocks);
-  }
-  CHECK(is_through);
+    return is_through;
+  });
   CHECK(failures > 10);
 }
 
 TEST_CASE("strong guarantee: keys that can only be moved") {
   using Tickets =
       weakref::WeakValueDictionary<Ticket, Item, TicketHash, std::equal_to<>, accounting_allocator<Item>>;
-  bool is_through = false;
-  long failures = 0;
-  for (long budget = 0; !is_through && budget < 100; ++budget) {
-    CAPTURE(budget);
+  const long failures = failures_until_through(100, [](long budget) {
     closing_account books;
     Tickets tickets({}, accounting_allocator<Item>(books));
     const auto one = dictionary_test::item(1);
     const auto two = dictionary_test::item(2);
     tickets.insert(Ticket(1), one);
-    is_through = !fails(
+    const bool is_through = !fails(
         [&] {
           const auto added = tickets.try_emplace(Ticket(2), 2);
           tickets.insert_or_assign(Ticket(1), two);
           (void)tickets.popitem();
         },
         budget, false);
-    if (is_through) break;
-    ++failures;
+    if (is_through) return true;
     CHECK(tickets.size() == 1);
     CHECK(tickets.get(1) == one);
     CHECK(weakref::getweakrefcount(two) == 0);
-  }
-  CHECK(is_through);
+    return false;
+  });
   CHECK(failures > 1);
   CHECK(Ticket::alive() == 0);
 }
 
 // --- allocators that differ ----------------------------------------------------------------------------------
 
-TEST_CASE("strong guarantee: copies into another allocator's memory") {
-  bool is_through = false;
-  long failures = 0;
-  for (long budget = 0; !is_through && budget < 300; ++budget) {
-    CAPTURE(budget);
+namespace {
+
+void assign_to_another_allocator(void (*run)(Dictionary& target, Fixture& f), bool is_moved) {
+  const long failures = failures_until_through(300, [&](long budget) {
     closing_account books;
     Fixture f({1, 9, 0, false});
     Dictionary target({}, accounting_allocator<fragile>(books));
     target.insert(Key(1), f.spare);
-    is_through = !fails([&] { target = f.dictionary; }, budget, false);
-    CHECK(contents_of(f.dictionary) == f.before);
+    const bool is_through = !fails([&] { run(target, f); }, budget, false);
+    CHECK(contents_of(f.dictionary) == (is_through && is_moved ? Contents() : f.before));
     CHECK(contents_of(target) == (is_through ? f.before : Contents{{1, f.spare.get()}}));
-    failures += is_through ? 0 : 1;
-  }
-  CHECK(is_through);
+    return is_through;
+  });
   CHECK(failures > 9);
 }
 
+} // namespace
+
+TEST_CASE("strong guarantee: copies into another allocator's memory") {
+  assign_to_another_allocator([](Dictionary& target, Fixture& f) { target = f.dictionary; }, false);
+}
+
 TEST_CASE("strong guarantee: move assignment into another allocator's memory") {
-  bool is_through = false;
-  long failures = 0;
-  for (long budget = 0; !is_through && budget < 300; ++budget) {
-    CAPTURE(budget);
-    closing_account books;
-    Fixture f({1, 9, 0, false});
-    Dictionary target({}, accounting_allocator<fragile>(books));
-    target.insert(Key(1), f.spare);
-    is_through = !fails([&] { target = std::move(f.dictionary); }, budget, false);
-    CHECK(contents_of(f.dictionary) ==
-          (is_through ? Contents() : f.before)); // NOLINT(bugprone-use-after-move)
-    CHECK(contents_of(target) == (is_through ? f.before : Contents{{1, f.spare.get()}}));
-    failures += is_through ? 0 : 1;
-  }
-  CHECK(is_through);
-  CHECK(failures > 9);
+  assign_to_another_allocator([](Dictionary& target, Fixture& f) { target = std::move(f.dictionary); }, true);
 }
 
 // --- deaths put off ------------------------------------------------------------------------------------------

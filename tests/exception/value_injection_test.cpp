@@ -386,7 +386,7 @@ WEAKREF_VALUE_OPERATION(
 WEAKREF_VALUE_OPERATION(
     "no failure: construction of an empty one",
     {"default constructor", "constructor (options)", "constructor (allocator)"}, nothing,
-    [](Fixture& f) { make_empty<weakref::WeakValueDictionary<int, fragile>>(f, f.made); },
+    [](Fixture& f) { make_empty<weakref::WeakValueDictionary<int, fragile>>(f); },
     [](Fixture& f) { CHECK(f.flag); })
 WEAKREF_VALUE_OPERATION(
     "strong guarantee: construction from a range", {"constructor (range)"},
@@ -396,10 +396,7 @@ WEAKREF_VALUE_OPERATION(
 WEAKREF_VALUE_OPERATION(
     "strong guarantee: construction from iterators", {"constructor (iterators)"},
     looking | heap | allocator | move | convert | iterate,
-    [](Fixture& f) {
-      const Range range = three(f);
-      f.made.emplace(range.begin(), range.end(), f.options, f.allocator());
-    },
+    [](Fixture& f) { make_from_iterators(f, three(f)); },
     [](Fixture& f) { CHECK(contents_of(*f.made) == only_three(f)); })
 WEAKREF_VALUE_OPERATION(
     "strong guarantee: construction from a list", {"constructor (list)"},
@@ -474,14 +471,9 @@ WEAKREF_VALUE_OPERATION(
     "strong guarantee: iteration", {"begin", "end", "iterator ++", "iterator move", "iterator *"},
     iterating | other,
     [](Fixture& f) {
-      std::size_t seen = 0;
-      for (auto at = f.dictionary.begin(); at != f.dictionary.end(); ++at) {
-        faults::point(other);
-        if (f.before.at(at->key.number) == at->value.get() && &(*at).key == &at->key) ++seen;
-        auto moved = std::move(at);
-        at = std::move(moved);
-      }
-      f.number = seen;
+      f.number = sum_over(f.dictionary, [&](const auto& at) {
+        return f.before.at(at->key.number) == at->value.get() && &(*at).key == &at->key;
+      });
     },
     [](Fixture& f) {
       unchanged(f);

@@ -133,13 +133,8 @@ class family_script final : public family {
       return destroy_any();
     default: {
       command_ = "use a container under a lock";
-      bool refused = false;
-      try {
-        sets_[0].real->clear();
-      } catch (const std::logic_error&) {
-        refused = true;
-      }
-      if (sets_[0].is_free()) expect(refused, "a container was used under a lock");
+      const bool is_refused = refused<std::logic_error>([&] { sets_[0].real->clear(); });
+      if (sets_[0].is_free()) expect(is_refused, "a container was used under a lock");
     }
     }
   }

@@ -8,6 +8,7 @@
 #define WEAKREF_TESTS_PROPERTY_SCRIPT_HPP
 
 #include "../support/dictionary_objects.hpp"
+#include "../support/refused.hpp"
 
 #include <weakref/referent.hpp>
 #include <weakref/weak_value_dictionary.hpp>
@@ -24,6 +25,8 @@
 #include <vector>
 
 namespace model {
+
+using support::refused;
 
 class choices {
  public:
@@ -160,6 +163,66 @@ template <class T> class owners_script : public script_base {
       if (serial_of(each) == serial) drop(each);
   }
 
+  /// Commands 0 to 5.
+  void owners(int command, Owner& slot) {
+    if (command < 2) {
+      command_ = "make an owner";
+      put(slot, fresh());
+    } else if (command < 5) {
+      command_ = "drop an owner";
+      drop(slot);
+    } else {
+      command_ = "copy an owner";
+      put(any_slot(), slot);
+    }
+  }
+
+  /// Commands 0 to 3, on two dictionaries.
+  template <class Dictionary, class Model>
+  void assign_or_swap(int command, Dictionary& real, Model& model, Dictionary& other, Model& other_model) {
+    switch (command) {
+    case 0:
+      command_ = "copy assignment";
+      real = other;
+      model = other_model;
+      break;
+    case 1: {
+      command_ = "copy and move";
+      Dictionary copy(real);
+      real = std::move(copy);
+      expect(copy.empty() && copy.size() == 0, "a moved-from dictionary is not empty");
+      break;
+    }
+    case 2:
+      command_ = "move assignment";
+      real = std::move(other);
+      model = std::exchange(other_model, {});
+      break;
+    default:
+      command_ = "swap";
+      real.swap(other);
+      swap(real, other);
+      real.swap(other);
+      model.swap(other_model);
+    }
+  }
+
+  template <class Container, class Model> void compare_size(const Container& real, const Model& model) {
+    if (options_.accept_untracked) {
+      expect(real.size() >= model.size(), "size() is less than the number of living entries");
+    } else {
+      expect(real.size() == model.size(), "size()");
+      expect(real.empty() == model.empty(), "empty()");
+    }
+  }
+  /// After a loop in which entries were changed, those `touched`: any other is seen exactly once.
+  template <class Model>
+  void compare_seen(const std::multiset<int>& seen, const std::set<int>& touched, const Model& before) {
+    for (const int key : seen)
+      expect(seen.count(key) == 1 || touched.contains(key), "an entry was seen twice");
+    for (const auto& [key, entry] : before)
+      expect(touched.contains(key) || seen.contains(key), "an entry that stayed was not seen");
+  }
   void compare_owners() {
     expect(static_cast<long>(owners_.size()) == T::alive(), "an object lives that nobody owns");
     for (const Owner& each : slots_) {
@@ -181,6 +244,28 @@ template <class T> class owners_script : public script_base {
  private:
   std::map<int, int> owners_; // how many slots hold it
 };
+
+// A model maps what stands for a key to the object's serial number, or to an entry that holds it.
+inline int serial_in(int entry) { return entry; }
+template <class Entry> int serial_in(const Entry& entry) { return entry.serial; }
+
+template <class Model, std::size_t count> void forget_in(Model (&models)[count], int serial) {
+  for (Model& model : models)
+    std::erase_if(model, [&](const auto& each) { return serial_in(each.second) == serial; });
+}
+template <class Model, std::size_t count> std::size_t entries_in(const Model (&models)[count], int serial) {
+  std::size_t found = 0;
+  for (const Model& model : models)
+    for (const auto& each : model) found += serial_in(each.second) == serial ? 1 : 0;
+  return found;
+}
+
+/// `same` is `real` once more.
+template <class Dictionary> void apply_to_itself(Dictionary& real, const Dictionary& same) {
+  real |= same;
+  real = same;
+  real.update(same);
+}
 
 } // namespace model
 

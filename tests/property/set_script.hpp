@@ -22,33 +22,21 @@
 
 namespace model {
 
-template <class Set> class set_script final : public owners_script<typename Set::key_type> {
-  using T = typename Set::key_type;
-  using base = owners_script<T>;
-  using base::any_owner, base::any_slot, base::below, base::command_, base::drop, base::expect, base::fresh;
-  using base::options_, base::put, base::serial_of, base::slots_;
-  using typename base::Owner;
-  static constexpr bool by_value = !std::is_same_v<typename Set::hasher, weakref::by_identity>;
+template <class Set> class set_script final : public referents_script<Set> {
+  using base = referents_script<Set>;
+  using base::any_owner, base::any_slot, base::below, base::by_value, base::command_, base::drop,
+      base::expect;
+  using base::key_of, base::owners, base::serial_of, base::slots_;
+  using typename base::Owner, typename base::T;
   using Model = std::map<int, int>;
 
  public:
   set_script(std::span<const unsigned char> script, const weakref::options& wanted)
-      : base(script, wanted, 14), real_{Set(wanted), Set(wanted), Set(wanted)} {
-    comparison_hook::run = nullptr;
-    comparison_hook::has_seen_the_dead = false;
-  }
+      : base(script, wanted), real_{Set(wanted), Set(wanted), Set(wanted)} {}
 
  private:
-  void forget(int serial) override {
-    for (Model& model : model_) std::erase_if(model, [&](const auto& each) { return each.second == serial; });
-  }
-  std::size_t entries_of(int serial) const override {
-    std::size_t count = 0;
-    for (const Model& model : model_)
-      for (const auto& each : model) count += each.second == serial ? 1 : 0;
-    return count;
-  }
-  static int key_of(const T& object) { return by_value ? kind_of(object) : object.serial; }
+  void forget(int serial) override { forget_in(model_, serial); }
+  std::size_t entries_of(int serial) const override { return entries_in(model_, serial); }
   static int element_of(const Model& model, int key) {
     const auto found = model.find(key);
     return found == model.end() ? -1 : found->second;
@@ -78,12 +66,7 @@ template <class Set> class set_script final : public owners_script<typename Set:
     this->compare_owners();
   }
   void compare_with(const Set& real, const Model& model) {
-    if (options_.accept_untracked) {
-      expect(real.size() >= model.size(), "size() is less than the number of living elements");
-    } else {
-      expect(real.size() == model.size(), "size()");
-      expect(real.empty() == model.empty(), "empty()");
-    }
+    this->compare_size(real, model);
     Model seen;
     std::multiset<int> referred, wanted;
     for (const Owner& each : real) {
@@ -117,19 +100,6 @@ template <class Set> class set_script final : public owners_script<typename Set:
       compared(which, below(3));
     else
       whole(which, below(3));
-  }
-
-  void owners(int command, Owner& slot) {
-    if (command < 2) {
-      command_ = "make an owner";
-      put(slot, fresh());
-    } else if (command < 5) {
-      command_ = "drop an owner";
-      drop(slot);
-    } else {
-      command_ = "copy an owner";
-      put(any_slot(), slot);
-    }
   }
 
   void elements(Set& real, Model& model, int command, const Owner& slot) {
@@ -196,15 +166,11 @@ template <class Set> class set_script final : public owners_script<typename Set:
     const int key = key_of(*asked);
     Owner& victim = any_slot();
     const bool throws = below(3) == 0;
-    bool has_thrown = false;
-    comparison_hook::run = [&](const Subject&, const Subject&) {
-      if (throws) {
-        has_thrown = true;
-        throw std::domain_error("compared");
-      }
+    const auto in_comparison = [&] {
+      if (throws) throw std::domain_error("compared");
       if (victim && key_of(*victim) != key) this->drop_all(victim->serial);
     };
-    try {
+    this->run_hostile(in_comparison, [&] {
       if (below(2) == 0) {
         command_ = "add, with a hostile comparison";
         const bool is_added = real.add(asked);
@@ -214,11 +180,7 @@ template <class Set> class set_script final : public owners_script<typename Set:
         const bool was_there = real.discard(asked);
         expect(was_there == (model.erase(key) == 1), "whether it was there");
       }
-      expect(!has_thrown, "what a comparison threw was swallowed");
-    } catch (const std::domain_error&) {
-      expect(has_thrown, "thrown from somewhere else");
-    }
-    comparison_hook::run = nullptr;
+    });
   }
 
   void others(Set& real, Model& model, int command) {
@@ -250,13 +212,9 @@ template <class Set> class set_script final : public owners_script<typename Set:
       for (int count = below(6); count > 0; --count) owners.push_back(any_owner());
       const bool fails = below(4) == 0;
       if (fails) owners.push_back(nullptr);
-      try {
-        real.update(owners);
-        expect(!fails, "null was accepted");
-        for (const Owner& each : owners) model.try_emplace(key_of(*each), each->serial);
-      } catch (const std::invalid_argument&) {
-        expect(fails, "refused");
-      }
+      expect(refused<std::invalid_argument>([&] { real.update(owners); }) == fails, "whether it is refused");
+      if (fails) break;
+      for (const Owner& each : owners) model.try_emplace(key_of(*each), each->serial);
     }
     }
   }
@@ -285,9 +243,7 @@ template <class Set> class set_script final : public owners_script<typename Set:
         drop(slot);
       }
     }
-    for (const int each : seen) expect(seen.count(each) == 1 || touched.contains(each), "seen twice");
-    for (const auto& [key, serial] : before)
-      expect(touched.contains(key) || seen.contains(key), "an element that stayed was not seen");
+    this->compare_seen(seen, touched, before);
   }
 
   // With another set, with itself, or with a range of the other one's owners.
