@@ -104,6 +104,12 @@ TEST_CASE(
     CHECK(names_the_remedies(message));
   }
   CHECK(refusal(std::shared_ptr<std::string>(new std::string)).find("string") != std::string::npos);
+  CHECK(refusal(std::make_shared<int>(1))
+            .starts_with("weakref: an untracked object of type int was given to "));
+  for (const auto& owner :
+       {std::shared_ptr<int>(), std::shared_ptr<int>(weakref::make_tracked<int>(1), nullptr),
+        std::shared_ptr<int>(std::shared_ptr<int>(), std::make_shared<int>(1).get())})
+    CHECK(refusal(owner).starts_with("weakref: a null or ownerless pointer to int was given to "));
   CHECK(refusal(tracked).empty());
 }
 

@@ -69,6 +69,12 @@ TEST_CASE("iteration: by hand, with an iterator and the default sentinel") {
   }
   CHECK(steps == 3);
   CHECK(position == std::default_sentinel);
+
+  auto second = items.begin();
+  second++;
+  auto same = items.begin();
+  ++same;
+  CHECK((*second).key == (*same).key);
 }
 
 TEST_CASE("iteration: keys, values, items and valuerefs are lazy ranges over the dictionary") {
@@ -152,6 +158,28 @@ TEST_CASE("iteration: keys and valuerefs hold no object once their step is over"
     CHECK(held <= 1);
     CHECK_FALSE(reference.expired());
   }
+}
+
+TEST_CASE("iteration: a key is there until the object it stood for has been destroyed") {
+  struct Named {
+    ~Named() {
+      if (name != nullptr) last = *name;
+    }
+    const std::string* name = nullptr;
+    std::string& last;
+  };
+  std::string last;
+  const std::string key = "a name that needs memory of its own";
+  weakref::WeakValueDictionary<std::string, Named> all;
+  auto owner = weakref::adopt(std::unique_ptr<Named>(new Named{nullptr, last}));
+  all.insert(key, owner);
+  auto names = all.keys();
+  auto at = names.begin();
+  owner->name = &*at;
+  owner.reset();
+  all.erase(key);
+  ++at;
+  CHECK(last == key);
 }
 
 // --- changes by the loop's own body

@@ -400,6 +400,7 @@ TEST_CASE("tracked: bases, const, void, members and copies of the owner all lead
   CHECK(weakref::is_tracked(second_base));
   CHECK(weakref::is_tracked(member));
   CHECK(weakref::is_tracked(nothing));
+  CHECK_FALSE(weakref::is_tracked(std::shared_ptr<int>(owner, nullptr))); // an owner of no object
 
   const weakref::ref a(owner, tally{&heard});
   const weakref::ref b(first_base, tally{&heard});

@@ -1158,6 +1158,35 @@ TEST_CASE("WeakKeyDictionary: by value: an equal key stored while the old one di
   CHECK(words.size() == 1);
 }
 
+// 14
+TEST_CASE("WeakKeyDictionary: by value: a node that moves on to the first key leaves no trace of the "
+          "newcomer's list") {
+  Word::reset();
+  Words words;
+  auto first = word("plum");
+  words.insert(first, 1);
+  {
+    // A ref joins the newcomer's list while the node is in it, and so comes before the node.
+    const auto newcomer = word("plum");
+    using watcher = weakref::ref<Word, std::function<void()>>;
+    std::optional<watcher> joins;
+    Word::on_equal = [&] {
+      if (!joins) joins.emplace(newcomer, [] {});
+    };
+    words.insert_or_assign(newcomer, 2);
+    Word::on_equal = nullptr;
+    REQUIRE(joins.has_value());
+    CHECK(weakref::getweakrefcount(newcomer) == 1);
+  }
+  CHECK(words.at(first) == 2);
+  // A death put off looks into its first watcher for the next one.
+  const auto other = word("pear");
+  words.insert(other, 3);
+  words.visit(other, [&](int&) { first.reset(); });
+  CHECK(words.size() == 1);
+  Word::reset();
+}
+
 // 10
 TEST_CASE("WeakKeyDictionary: by value: a comparison that kills the compared keys or re-enters") {
   Word::reset();

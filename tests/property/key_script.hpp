@@ -41,7 +41,7 @@ template <class Dictionary> class key_script final : public referents_script<Dic
   using base = referents_script<Dictionary>;
   using base::any_owner, base::any_slot, base::below, base::by_value, base::command_, base::drop,
       base::expect;
-  using base::key_of, base::owners, base::serial_of, base::slots_;
+  using base::key_of, base::serial_of, base::slots_, base::use_owners;
   using typename base::Owner, typename base::T;
   struct Entry {
     int serial;
@@ -111,7 +111,7 @@ template <class Dictionary> class key_script final : public referents_script<Dic
     const int command = below(30);
     Owner& slot = any_slot();
     if (command < 6)
-      owners(command, slot);
+      use_owners(command, slot);
     else if (command < 14)
       store(real, model, command, any_owner());
     else if (command < 21)

@@ -164,7 +164,7 @@ template <class T> class owners_script : public script_base {
   }
 
   /// Commands 0 to 5.
-  void owners(int command, Owner& slot) {
+  void use_owners(int command, Owner& slot) {
     if (command < 2) {
       command_ = "make an owner";
       put(slot, fresh());

@@ -26,7 +26,7 @@ template <class Set> class set_script final : public referents_script<Set> {
   using base = referents_script<Set>;
   using base::any_owner, base::any_slot, base::below, base::by_value, base::command_, base::drop,
       base::expect;
-  using base::key_of, base::owners, base::serial_of, base::slots_;
+  using base::key_of, base::serial_of, base::slots_, base::use_owners;
   using typename base::Owner, typename base::T;
   using Model = std::map<int, int>;
 
@@ -89,7 +89,7 @@ template <class Set> class set_script final : public referents_script<Set> {
     const int command = below(32);
     Owner& slot = any_slot();
     if (command < 6)
-      owners(command, slot);
+      use_owners(command, slot);
     else if (command < 16)
       elements(real, model, command, any_owner());
     else if (command < 21)

@@ -128,7 +128,7 @@ class value_script final
     const Key key = keys<Key>::make(number);
     Owner& slot = any_slot();
     if (command < 6)
-      this->owners(command, slot);
+      this->use_owners(command, slot);
     else if (command == 6)
       store_run(real, model, number);
     else if (command == 7)

@@ -618,6 +618,28 @@ TEST_CASE("visit: callbacks of deaths put off may visit again and put further de
   CHECK(dictionary.size() == 1);
 }
 
+TEST_CASE("visit: a death put off inside a callback comes after those that were waiting already") {
+  journal log;
+  cache dictionary;
+  auto a = weakref::make_tracked<object>(1);
+  auto b = weakref::make_tracked<object>(2);
+  auto c = weakref::make_tracked<object>(3);
+  const auto visited = weakref::make_tracked<object>(4);
+  dictionary.insert(4, visited);
+  const watcher on_a(a, [&] {
+    log("a");
+    dictionary.visit(4, [&](object&) { c.reset(); });
+    log("a-ends");
+  });
+  const watcher on_b(b, [&] { log("b"); });
+  const watcher on_c(c, [&] { log("c"); });
+  dictionary.visit(4, [&](object&) {
+    a.reset();
+    b.reset();
+  });
+  CHECK(log.text() == "a b c a-ends");
+}
+
 TEST_CASE("visit: a death put off destroys the dictionary that is being visited") {
   auto dictionary = std::make_unique<cache>();
   auto owner = weakref::make_tracked<object>(1);

@@ -21,7 +21,7 @@
 // The end of a ref with a callback (class callback_link, disarm), on any thread:
 //
 //   a  Lock the list. Still linked: unlink it, it will not be called.
-//   b  Being called, on this thread: tell the loop not to touch it again, and return at once.
+//   b  Being called, on this thread: return at once; the loop does not touch it again.
 //   c  Being called, on another thread: wait until that call has returned. It never waits for another one.
 //
 // Races, and what decides them:
@@ -103,17 +103,13 @@ struct firing {
 template <class Sync> void callback_link::leave() noexcept {
   list_lock<Sync> lock(header->list);
   if (linked) { // a
-    linked = false;
     if (firing* const in_progress = lock.current_firing()) return in_progress->remove(*this);
     return lock.remove(*this);
   }
   for (;;) {
     firing* const in_progress = lock.current_firing();
     if (in_progress == nullptr || in_progress->running != this) return;
-    if (in_progress->thread == &this_thread()) { // b
-      in_progress->running = nullptr;
-      return;
-    }
+    if (in_progress->thread == &this_thread()) return; // b
     in_progress->awaited = true; // c
     // Read under the lock: a call that returns later counts up after this, and wakes the wait below.
     const std::uint32_t seen = awaited_callbacks.load(std::memory_order_relaxed);

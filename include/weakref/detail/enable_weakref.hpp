@@ -35,10 +35,8 @@ struct counted_list : referent_header {
     if (of(header).count.fetch_sub(1, std::memory_order_acq_rel) == 1) delete &of(header);
   }
 
-  /// Whether somebody with this owner can register here: it is the recorded one, or that one still lives.
-  bool serves(const std::weak_ptr<const void>& other) const noexcept {
-    return (!owner.owner_before(other) && !other.owner_before(owner)) || !owner.expired();
-  }
+  /// Whether somebody can register here: the recorded owner lives (as it does if it is the registering one).
+  bool is_open() const noexcept { return !owner.expired(); }
 };
 
 template <class Sync> constexpr referent_operations make_list_operations() noexcept {
@@ -81,7 +79,7 @@ template <class Sync> class WEAKREF_API basic_enable_weakref {
   detail::referent_header* list_for(const std::weak_ptr<const void>& owner) const;
 
   /// Internal: the list that serves this living owner; null if nothing was registered under it.
-  detail::referent_header* current_list(const std::weak_ptr<const void>& owner) const noexcept;
+  detail::referent_header* current_list() const noexcept;
 
   /// Internal: the list is now the one in the object's block (null: the block is ending).
   void use_block(detail::referent_header* header) const noexcept {
@@ -148,7 +146,7 @@ detail::referent_header* basic_enable_weakref<Sync>::list_for(const std::weak_pt
   for (;;) {
     const std::uintptr_t word = lock();
     detail::referent_header* const header = header_of(word);
-    if (header != nullptr && counted_list::of(*header).serves(owner)) {
+    if (header != nullptr && counted_list::of(*header).is_open()) {
       unlock(word);
       return header;
     }
@@ -165,15 +163,15 @@ detail::referent_header* basic_enable_weakref<Sync>::list_for(const std::weak_pt
 
 template <class Sync>
 detail::referent_header*
-basic_enable_weakref<Sync>::current_list(const std::weak_ptr<const void>& owner) const noexcept {
+basic_enable_weakref<Sync>::current_list() const noexcept {
   if (const std::uintptr_t word = word_.load(std::memory_order_acquire); (word & in_block) != 0 || word == 0)
     return header_of(word);
   const std::uintptr_t word = lock();
   detail::referent_header* const header = header_of(word);
-  // Asked under the lock, since a list that no longer serves may be replaced and freed by another thread.
-  const bool is_usable = header != nullptr && detail::counted_list::of(*header).serves(owner);
+  // Asked under the lock, since a list that is not open may be replaced and freed by another thread.
+  const bool is_open = header != nullptr && detail::counted_list::of(*header).is_open();
   unlock(word);
-  return is_usable ? header : nullptr;
+  return is_open ? header : nullptr;
 }
 
 template <class Sync> bool basic_enable_weakref<Sync>::retire_list() const noexcept {
@@ -183,7 +181,7 @@ template <class Sync> bool basic_enable_weakref<Sync>::retire_list() const noexc
     unlock(word);
     return true;
   }
-  if (!detail::counted_list::of(*header).owner.expired()) {
+  if (detail::counted_list::of(*header).is_open()) {
     unlock(word);
     return false;
   }

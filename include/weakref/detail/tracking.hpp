@@ -79,7 +79,7 @@ template <class Sync, class T> tracking find_tracking(const std::shared_ptr<T>& 
 template <class Sync, class T> referent_header* find_registered(const std::shared_ptr<T>& owner) noexcept {
   if (owner == nullptr) return nullptr;
   if (referent_header* const header = find_block(owner)) return header;
-  if (const auto* const base = find_base<Sync>(owner.get())) return ours(base->current_list(owner));
+  if (const auto* const base = find_base<Sync>(owner.get())) return ours(base->current_list());
   return nullptr;
 }
 
