@@ -173,12 +173,12 @@ TEST_CASE("iteration: a key is there until the object it stood for has been dest
   weakref::WeakValueDictionary<std::string, Named> all;
   auto owner = weakref::adopt(std::unique_ptr<Named>(new Named{nullptr, last}));
   all.insert(key, owner);
-  auto names = all.keys();
-  auto at = names.begin();
-  owner->name = &*at;
-  owner.reset();
-  all.erase(key);
-  ++at;
+  all.erase_if([&](const std::string& stored, const std::shared_ptr<Named>&) {
+    owner->name = &stored;
+    owner.reset();
+    all.erase(key);
+    return false;
+  });
   CHECK(last == key);
 }
 

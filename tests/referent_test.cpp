@@ -400,13 +400,15 @@ TEST_CASE("tracked: bases, const, void, members and copies of the owner all lead
   CHECK(weakref::is_tracked(second_base));
   CHECK(weakref::is_tracked(member));
   CHECK(weakref::is_tracked(nothing));
-  CHECK_FALSE(weakref::is_tracked(std::shared_ptr<int>(owner, nullptr))); // an owner of no object
+  const auto null = [&] { return std::shared_ptr<int>(owner, nullptr); }; // an owner of no object
+  CHECK_FALSE(weakref::is_tracked(null()));
 
   const weakref::ref a(owner, tally{&heard});
   const weakref::ref b(first_base, tally{&heard});
   const weakref::ref c(second_base, tally{&heard});
   const weakref::ref d(member, tally{&heard});
   CHECK(weakref::getweakrefcount(owner) == 4);
+  CHECK(weakref::getweakrefcount(null()) == 0);
   CHECK(weakref::getweakrefcount(first_base) == 4);
   CHECK(weakref::getweakrefcount(second_base) == 4);
   CHECK(weakref::getweakrefcount(member) == 4);
