@@ -16,7 +16,6 @@
 #include <set>
 #include <span>
 #include <stdexcept>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
