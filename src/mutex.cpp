@@ -1,10 +1,62 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <weakref/mutex.hpp>
 
+// How an unlock does without an atomic read-modify-write and still wakes who sleeps.
+//
+//   unlock  1  The mutex says `unlocked`: a plain store.
+//           2  Is somebody parked here?
+//           3  If so, wake one.
+//   park    a  Count this thread as parked here.
+//           b  Make every thread of the process pass a full fence.
+//           c  Lock the mutex; while that fails, sleep until it says something else than `locked`.
+//           d  Count this thread out.
+//
+// A store waits in its core's buffer while later loads are done, so others may see 1 after 2. The usual remedy, a
+// full fence between them, is what the read-modify-write would pay for each unlock; here the rare one who parks pays
+// for everybody (b, a system call). Each unlock's 2 comes before b on its core or after it:
+//
+//   2 before b  then 1 has left the buffer at b, and c finds the mutex unlocked, or locked by a later holder, of
+//               whose unlock the same can be said
+//   2 after b   then 2 finds the count of a, and 3 wakes this thread or one that was parked before; who is woken
+//               unlocks in its turn while this thread is still counted
+//
+// Where the system has no such fence, who parks looks again after a short sleep instead of waiting to be woken.
+
 #include <weakref/detail/sync.hpp>
+
+#include <chrono>
+#include <thread>
+
+#if defined(__linux__) && __has_include(<linux/membarrier.h>)
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#define WEAKREF_HAS_MEMBARRIER 1
+#else
+#define WEAKREF_HAS_MEMBARRIER 0
+#endif
 
 namespace weakref {
 inline namespace v0 {
+namespace detail {
+
+constinit std::atomic<std::uint32_t> parked[parking_places]{};
+
+namespace {
+
+#if WEAKREF_HAS_MEMBARRIER
+bool membarrier(int command) noexcept { return ::syscall(SYS_membarrier, command, 0, 0) == 0; }
+// While the program is loaded: with a second thread running it would take some ten milliseconds.
+[[maybe_unused]] const bool is_registered = membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+
+/// False, and not done, where the system has no such thing, or not yet.
+bool fence_all_threads() noexcept { return membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED); }
+#else
+bool fence_all_threads() noexcept { return false; }
+#endif
+
+} // namespace
+} // namespace detail
 
 void adaptive_mutex::lock_slow() noexcept {
   constexpr unsigned rounds = 40; // some hundred nanoseconds; most critical sections are shorter
@@ -12,13 +64,24 @@ void adaptive_mutex::lock_slow() noexcept {
     if (state_.load(std::memory_order_relaxed) == unlocked && try_lock()) return;
     detail::relax(spins);
   }
-  // From here on the state says `contended` while this thread sleeps, and also when it gets the mutex: it
-  // can't know whether others sleep too. acquire: pairs with the release in unlock().
-  while (state_.exchange(contended, std::memory_order_acquire) != unlocked)
-    state_.wait(contended, std::memory_order_relaxed);
+  std::atomic<std::uint32_t>& here = detail::parked_at(this);
+  here.fetch_add(1, std::memory_order_seq_cst);      // a
+  const bool is_woken = detail::fence_all_threads(); // b
+  while (!try_lock()) {                              // c
+    if (is_woken) {
+      state_.wait(locked, std::memory_order_relaxed);
+    } else {
+      std::this_thread::sleep_for(std::chrono::microseconds(50));
+    }
+  }
+  here.fetch_sub(1, std::memory_order_relaxed); // d
 }
 
-void adaptive_mutex::wake_one(std::atomic<int>* state) noexcept { state->notify_one(); }
+void adaptive_mutex::wake_one(std::atomic<int>* state) noexcept {
+  // The standard library asks whether anybody waits, too: after the store.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  state->notify_one(); // 3
+}
 
 } // namespace v0
 } // namespace weakref

@@ -9,14 +9,27 @@
 #include <weakref/detail/config.hpp>
 
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
 
 namespace weakref {
 inline namespace v0 {
 
+namespace detail {
+/// How many threads are parked, counted apart by some bits of their mutexes' addresses. Outside the mutexes, because
+/// the next holder may destroy the one that is being unlocked.
+inline constexpr std::size_t parking_places = 64;
+extern WEAKREF_API std::atomic<std::uint32_t> parked[parking_places];
+inline std::atomic<std::uint32_t>& parked_at(const void* mutex) noexcept {
+  return parked[(reinterpret_cast<std::uintptr_t>(mutex) >> 6) % parking_places];
+}
+} // namespace detail
+
 /// A four-byte mutex: spins briefly, since the library's locks are held for some tens of nanoseconds, then
 /// parks. Not recursive, not fair.
 ///
-/// Cost: two atomic read-modify-writes for an uncontended lock and unlock.
+/// Cost: one atomic read-modify-write for an uncontended lock, none for its unlock; who parks pays for that with a
+/// system call more (src/mutex.cpp).
 class adaptive_mutex {
  public:
   constexpr adaptive_mutex() noexcept = default;
@@ -34,14 +47,17 @@ class adaptive_mutex {
                                           std::memory_order_relaxed);
   }
   void unlock() noexcept {
-    // release: pairs with the acquire of the next lock. The state is not touched afterwards: waking needs the
+    const std::atomic<std::uint32_t>& here = detail::parked_at(this);
+    // release: pairs with the acquire of the next lock. The mutex is not touched afterwards: waking needs the
     // address only.
-    if (state_.exchange(unlocked, std::memory_order_release) == contended) [[unlikely]]
+    state_.store(unlocked, std::memory_order_release); // 1
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    if (here.load(std::memory_order_relaxed) != 0) [[unlikely]] // 2
       wake_one(&state_);
   }
 
  private:
-  enum : int { unlocked, locked, contended };
+  enum : int { unlocked, locked };
   WEAKREF_API void lock_slow() noexcept;
   WEAKREF_API static void wake_one(std::atomic<int>* state) noexcept;
 
