@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // The table alone, beside a std::set of entries: hashes are the script's to choose, so that tags, distances beyond
-// 255, wrapping around the end and shifting back are met as often as it likes. Besides what is found, the layout
+// 31, wrapping around the end and shifting back are met as often as it likes. Besides what is found, the layout
 // itself is checked: nobody lies behind a gap, or behind somebody who is nearer to home.
 #ifndef WEAKREF_TESTS_PROPERTY_TABLE_SCRIPT_HPP
 #define WEAKREF_TESTS_PROPERTY_TABLE_SCRIPT_HPP

@@ -30,7 +30,7 @@ class core_base : public put_off_work {
   ~core_base() = default;
 };
 
-struct entry : watcher {
+struct alignas(8) entry : watcher {
   // One word holds the shares and what was known when the entry was made.
   static constexpr std::uint32_t in_block = 1;  // the node lies in its referent's own block
   static constexpr std::uint32_t visitable = 2; // the referent is whole until the entry is evicted
@@ -53,6 +53,11 @@ struct entry : watcher {
   std::uint32_t hash;
 };
 static_assert(sizeof(entry) == 32);
+
+inline void watch_list::start_with(entry& first) noexcept {
+  word_.store(reinterpret_cast<std::uintptr_t>(static_cast<watcher*>(&first)) | entries,
+              std::memory_order_relaxed);
+}
 
 } // namespace detail
 } // namespace v0

@@ -4,22 +4,24 @@
 
 // The index over entries: open addressing, linear probing with Robin Hood order, backward-shift deletion.
 //
-//    63      56 55      48 47                                   0
-//   +----------+----------+---------------------------------------+
-//   | distance | fragment |  entry*                               |   0: empty
-//   +----------+----------+---------------------------------------+
+//    63      59 58         47 46                          3 2       0
+//   +----------+-------------+-----------------------------+---------+
+//   | distance | fragment    |  entry*                     |fragment |   0: empty
+//   +----------+-------------+-----------------------------+---------+
 //
 // Eight bytes a slot, because at a hundred thousand entries memory is speed: a hit touches one cache line
-// here, then the entry. `distance` is 1 for an entry at home; `fragment` is eight bits of its hash, so that a
-// comparison reads the wrong entry once in 256 probes. Robin Hood order (nobody is further from home than
-// those before him would allow) ends an unsuccessful search early and lets deletion shift back without
+// here, then the entry. `distance` is 1 for an entry at home; `fragment` is the lowest fifteen bits of its hash,
+// so that a comparison reads the wrong entry once in 32768 probes. Robin Hood order (nobody is further from home
+// than those before him would allow) ends an unsuccessful search early and lets deletion shift back without
 // tombstones: no sweep ever, and churn leaves no trace.
 //
-// Distances saturate at 255, which a sane hash never reaches; beyond it the true distance is computed from
+// Distances saturate at 31, which a sane hash hardly ever reaches; beyond it the true distance is computed from
 // the entry's hash. Even a constant hash stays correct, only linear.
 //
 // The capacity is any number: home = hash * capacity / 2^32, so the table grows by half instead of doubling,
-// and a slot costs 10 to 15 bytes an entry instead of 10 to 20.
+// and a slot costs 10 to 15 bytes an entry instead of 10 to 20. And it makes a home an interval of hashes: in a
+// table so large that fifteen bits tell the hashes of one interval apart, place and fragment are the hash, and
+// growing reads no entry.
 //
 // Nothing here runs user code, allocates under a lock, or throws: room is made outside (slots) and swapped
 // in.
@@ -41,15 +43,16 @@ namespace detail {
 using slot = std::uint64_t;
 static_assert(sizeof(void*) <= 8);
 
-inline constexpr unsigned entry_bits = 48;
+// Entries are aligned to eight bytes, and user space of the supported platforms lies below 2^47 unless a program
+// asks for more.
+inline constexpr slot address_mask = 0x0000'7fff'ffff'fff8;
 
 inline entry* entry_of(slot s) noexcept {
-  return reinterpret_cast<entry*>(static_cast<std::uintptr_t>(s & ((slot{1} << entry_bits) - 1)));
+  return reinterpret_cast<entry*>(static_cast<std::uintptr_t>(s & address_mask));
 }
-/// Whether the table can hold this address. User space of the supported platforms lies below 2^47 unless a
-/// program asks for more.
+/// Whether the table can hold this address.
 inline bool fits_slot(const void* address) noexcept {
-  return (reinterpret_cast<std::uintptr_t>(address) >> entry_bits) == 0;
+  return (reinterpret_cast<std::uintptr_t>(address) & ~address_mask) == 0;
 }
 
 template <class Allocator> class table {
@@ -75,55 +78,25 @@ template <class Allocator> class table {
     return std::max(capacity_for(4), capacity() < 64 ? 2 * capacity() : capacity() + capacity() / 2);
   }
 
-  /// The index of the entry that matches, or none. `match(entry&)` may be user code: it must change nothing
-  /// here.
+  /// The index of the entry that matches, or none. `match(entry&)` is asked about entries with this hash; it may be
+  /// user code, and must change nothing here.
   template <class Match> std::uint32_t find(std::uint32_t hash, Match&& match) const {
-    if (size_ == 0) return none;
-    const slot* const slots = slots_.data();
-    const std::uint32_t end = capacity();
-    std::uint32_t at = home(hash);
-    for (std::uint32_t tag = first_tag(hash);; tag = next_tag(tag)) {
-      const auto seen = static_cast<std::uint32_t>(slots[at] >> entry_bits);
-      if (seen == tag) {
-        entry& candidate = *entry_of(slots[at]);
-        if (candidate.hash == hash && match(candidate)) return at;
-      } else if (distance_of(seen) < distance_of(tag)) {
-        return none;
-      }
-      if (++at == end) at = 0;
-    }
+    return probe(hash, [&](slot seen) { return entry_of(seen)->hash == hash && match(*entry_of(seen)); });
   }
-
-  /// The index of this very entry, or none. Compares addresses, nothing else.
+  /// The index of this very entry, or none. Reads no other.
   std::uint32_t find_entry(const entry& wanted) const noexcept {
-    return find(wanted.hash, [&](const entry& candidate) { return &candidate == &wanted; });
+    return probe(wanted.hash, [&](slot seen) { return entry_of(seen) == &wanted; });
   }
 
   entry& operator[](std::uint32_t index) const noexcept { return *entry_of(slots_[index]); }
   bool is_empty(std::uint32_t index) const noexcept { return slots_[index] == 0; }
 
   /// Needs room, and an entry that is not in the table.
-  void insert(entry& added) noexcept {
-    ++size_;
-    const std::uint32_t end = capacity();
-    std::uint32_t at = home(added.hash);
-    std::uint32_t distance = 1;
-    while (slots_[at] != 0 && true_distance(at) >= distance) {
-      ++distance;
-      if (++at == end) at = 0;
-    }
-    slot carried = make_slot(added, distance);
-    while (slots_[at] != 0) {
-      std::swap(carried, slots_[at]);
-      if (distance_of(static_cast<std::uint32_t>(carried >> entry_bits)) < saturated) carried += one_step;
-      if (++at == end) at = 0;
-    }
-    slots_[at] = carried;
-  }
+  void insert(entry& added) noexcept { insert(added.hash, address_bits(added) | fragment_of(added.hash)); }
 
   /// Puts another entry with the same hash in place of the one there.
   void replace(std::uint32_t index, entry& added) noexcept {
-    slots_[index] = (slots_[index] & ~((slot{1} << entry_bits) - 1)) | address_bits(added);
+    slots_[index] = (slots_[index] & ~address_mask) | address_bits(added);
   }
 
   void erase(std::uint32_t index) noexcept {
@@ -134,7 +107,7 @@ template <class Allocator> class table {
       if (slots_[next] == 0) break;
       const std::uint32_t distance = true_distance(next);
       if (distance == 1) break;
-      slots_[index] = make_slot((*this)[next], distance - 1);
+      slots_[index] = distance > saturated ? slots_[next] : slots_[next] - one_step;
       index = next;
     }
     slots_[index] = 0;
@@ -144,10 +117,18 @@ template <class Allocator> class table {
   void rehash(slots_type& slots) noexcept {
     slots_.swap(slots);
     size_ = 0;
-    constexpr std::size_t ahead = 8; // entries lie anywhere: ask for their hashes in time
-    for (std::size_t i = 0; i < slots.size(); ++i) {
-      if (i + ahead < slots.size()) __builtin_prefetch(entry_of(slots[i + ahead]));
-      if (slots[i] != 0) insert(*entry_of(slots[i]));
+    const auto former = static_cast<std::uint32_t>(slots.size());
+    const bool is_told = tells_hashes(former);
+    constexpr std::uint32_t ahead = 8; // entries lie anywhere: ask for their hashes in time
+    for (std::uint32_t i = 0; i < former; ++i) {
+      if (!is_told && i + ahead < former) __builtin_prefetch(entry_of(slots[i + ahead]));
+      if (slots[i] == 0) continue;
+      const std::uint32_t distance = distance_of(slots[i]);
+      const std::uint32_t hash =
+          is_told && distance < saturated
+              ? told_hash((i + 1 >= distance ? i + 1 : i + 1 + former) - distance, former, slots[i])
+              : entry_of(slots[i])->hash;
+      insert(hash, slots[i] & (address_mask | fragment_mask));
     }
   }
 
@@ -158,23 +139,72 @@ template <class Allocator> class table {
   }
 
  private:
-  static constexpr std::uint32_t saturated = 255;
-  static constexpr slot one_step = slot{1} << (entry_bits + 8);
+  static constexpr unsigned distance_shift = 59;
+  static constexpr std::uint32_t saturated = 31;
+  static constexpr slot one_step = slot{1} << distance_shift;
+  static constexpr unsigned fragment_bits = 15;
+  static constexpr slot fragment_mask = 0x07ff'8000'0000'0007;
 
   static std::uint32_t limit(std::uint32_t capacity) noexcept {
     return static_cast<std::uint32_t>(std::uint64_t{capacity} * 4 / 5);
   }
 
-  static std::uint32_t first_tag(std::uint32_t hash) noexcept { return (1U << 8) | (hash & 255U); }
-  static std::uint32_t next_tag(std::uint32_t tag) noexcept {
-    return distance_of(tag) == saturated ? tag : tag + (1U << 8);
+  static std::uint32_t distance_of(slot s) noexcept {
+    return static_cast<std::uint32_t>(s >> distance_shift);
   }
-  static std::uint32_t distance_of(std::uint32_t tag) noexcept { return tag >> 8; }
-
   static slot address_bits(const entry& of) noexcept { return reinterpret_cast<std::uintptr_t>(&of); }
-  static slot make_slot(const entry& of, std::uint32_t distance) noexcept {
-    const slot tag = (slot{std::min(distance, saturated)} << 8) | (of.hash & 255U);
-    return (tag << entry_bits) | address_bits(of);
+  /// The fragment where it stands in a slot.
+  static slot fragment_of(std::uint32_t hash) noexcept {
+    return ((slot{hash} << 44) & (fragment_mask & ~slot{7})) | (hash & 7U);
+  }
+
+  template <class Test> std::uint32_t probe(std::uint32_t hash, Test&& test) const {
+    if (size_ == 0) return none;
+    const slot* const slots = slots_.data();
+    const std::uint32_t end = capacity();
+    std::uint32_t at = home(hash);
+    const slot fragment = fragment_of(hash);
+    for (slot distance = one_step;;) {
+      const slot seen = slots[at];
+      if ((seen & ~address_mask) == (distance | fragment)) {
+        if (test(seen)) return at;
+      } else if (seen < distance) {
+        return none;
+      }
+      if (distance < saturated * one_step) distance += one_step;
+      if (++at == end) at = 0;
+    }
+  }
+
+  /// `added` without its distance.
+  void insert(std::uint32_t hash, slot added) noexcept {
+    ++size_;
+    const std::uint32_t end = capacity();
+    std::uint32_t at = home(hash);
+    std::uint32_t distance = 1;
+    while (true_distance(at) >= distance) { // 0 for an empty slot
+      ++distance;
+      if (++at == end) at = 0;
+    }
+    slot carried = added | std::min(distance, saturated) * one_step;
+    while (slots_[at] != 0) {
+      std::swap(carried, slots_[at]);
+      if (distance_of(carried) < saturated) carried += one_step;
+      if (++at == end) at = 0;
+    }
+    slots_[at] = carried;
+  }
+
+  /// Whether no two hashes that have one home in a table of this capacity have the same fragment.
+  bool tells_hashes(std::uint32_t capacity) const noexcept {
+    return (std::uint64_t{capacity} << fragment_bits) >= std::uint64_t{1} << (32 - shard_bits_);
+  }
+  /// The hash (but for the bits that chose the shard) that has this home in such a table, and this slot's fragment.
+  std::uint32_t told_hash(std::uint32_t at_home, std::uint32_t capacity, slot s) const noexcept {
+    constexpr std::uint64_t unit = std::uint64_t{1} << fragment_bits;
+    const std::uint64_t first = ((std::uint64_t{at_home} << (32 - shard_bits_)) + capacity - 1) / capacity;
+    const std::uint64_t hash = (first & ~(unit - 1)) | ((s >> 44) & (unit - 8)) | (s & 7);
+    return static_cast<std::uint32_t>(hash >= first ? hash : hash + unit);
   }
 
   // The upper bits of the hash have chosen the shard; the next ones choose the slot.
@@ -182,7 +212,7 @@ template <class Allocator> class table {
     return static_cast<std::uint32_t>((std::uint64_t{hash << shard_bits_} * slots_.size()) >> 32);
   }
   std::uint32_t true_distance(std::uint32_t at) const noexcept {
-    const std::uint32_t stored = distance_of(static_cast<std::uint32_t>(slots_[at] >> entry_bits));
+    const std::uint32_t stored = distance_of(slots_[at]);
     if (stored < saturated) return stored;
     const std::uint32_t from = home((*this)[at].hash);
     return (at >= from ? at - from : at + capacity() - from) + 1;
