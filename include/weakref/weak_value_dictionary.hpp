@@ -201,10 +201,9 @@ class WeakValueDictionary
       detail::block_creation<core, node, std::remove_cv_t<T>> creation(present, hash,
                                                                        std::forward<direct>(key));
       auto& made = creation.construct(std::forward<Args>(args)...);
-      owner result = made.owner();
       detail::keep_owner<core, node> keep;
       if (!this->put(present, made, keep)) return {std::move(keep.existing), false};
-      return {std::move(result), true};
+      return {made.take_owner(), true};
     });
   }
 

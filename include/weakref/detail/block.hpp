@@ -7,7 +7,7 @@
 //
 //    0   referent_header     watch list 8, operations 8
 //   16   control block       32   (vtable 8, counts 8, object's address 8, our deleter 8)
-//   48   dictionary node     56   (weak_ptr 16, watcher 24, shares 4, hash 4, key 8); where made together
+//   48   dictionary node     56   (weak_ptr 16, key 8, watcher 24, shares 4, hash 4); where made together
 //  104   object              64
 //  168   end: malloc's 176-byte class, where plain make_shared of the object takes 96
 //

@@ -16,8 +16,10 @@
 //   evict      the death takes the node out of the table itself: both shares are its own.
 //   cursors    pin nodes under the shard's lock while they are in the table.
 //
-// Atomic operations: a hit that returns an owner 4 (lock, unlock, count up, the caller's count down), a visit
-// 2, a death with eviction 2, erasing by key 6, storing a new object made with its node 2.
+// Atomic read-modify-writes, with adaptive_mutex and libstdc++: a hit that returns an owner 3 (lock, count up, the
+// caller's count down), a visit 1 (lock), a death with eviction 2 beside the two of shared_ptr (lock, the node's weak
+// count down), erasing by key 5 (lock, count up and down, list, weak count down), storing a new object made with its
+// node 3 (two locks, weak count up).
 //
 // No operation holds two locks. What a lock protects is done by the functions of `access`; what they take out
 // is released after the unlock, because releasing runs destructors.
@@ -77,11 +79,10 @@ template <class Node, class Mutex, class Allocator> class core final : public co
   /// the thread's record says so meanwhile, and what was put off because of it runs after the unlock.
   template <bool runs_user_code> class access {
    public:
-    access(core& container, std::uint32_t hash) : shard_(container.shards_.lock(hash)) { enter(); }
-    access(core&, shard& chosen) : shard_(chosen) {
-      shard_.mutex.lock();
-      enter();
+    access(core& container, std::uint32_t hash) : shard_(container.shards_.lock(hash)) {
+      if constexpr (runs_user_code) ++this_thread().depth;
     }
+    access(core&, shard& chosen) requires(!runs_user_code) : shard_(chosen) { shard_.mutex.lock(); }
     ~access() {
       if constexpr (runs_user_code) --this_thread().depth;
       shard_.mutex.unlock(); // for a death the container, and this shard, may be gone now
@@ -105,9 +106,6 @@ template <class Node, class Mutex, class Allocator> class core final : public co
     }
 
    private:
-    static void enter() noexcept {
-      if constexpr (runs_user_code) ++this_thread().depth;
-    }
     shard& shard_;
   };
 
@@ -147,11 +145,18 @@ template <class Node, class Mutex, class Allocator> class core final : public co
     const std::uint32_t kind = where.header == nullptr ? entry::untracked
                                : is_visitable          ? entry::visitable
                                                        : 0;
-    const std::uint32_t count = where.header == nullptr ? 1 : 2;
-    node.shares.fetch_add(count * entry::one_share + kind, std::memory_order_relaxed);
+    share(node, where.header == nullptr ? 1 : 2, kind);
     if (where.header == nullptr) return;
     list_lock<sync> lock(where.header->list);
     lock.push(node);
+  }
+
+  /// The same for a node in the block of a new referent: no other thread knows any of them, so that nothing
+  /// needs to be atomic.
+  void bind_first(Node& node, const owner_type& owner, referent_header& header) noexcept {
+    node.weak() = owner;
+    share(node, 2, holds_address(node.weak(), owner.get()) ? entry::visitable : 0);
+    header.list.start_with(node);
   }
 
   /// Takes back what bind() did, before the node is in the table. `owner` is the one given to bind().
@@ -163,7 +168,7 @@ template <class Node, class Mutex, class Allocator> class core final : public co
       list_lock<sync> lock(find_registered<sync>(owner)->list);
       lock.remove(node);
     }
-    node.shares.fetch_sub(count * entry::one_share + kind, std::memory_order_relaxed);
+    share(node, 0 - count, 0 - kind);
   }
 
   /// Gives up a node that is not (or no longer) in the table. `known` is an owner of the referent, or null if
@@ -271,6 +276,12 @@ template <class Node, class Mutex, class Allocator> class core final : public co
   Node* make_node_at(void* place, std::uint32_t hash, std::uint32_t kind, Args&&... args) {
     if (!fits_slot(place)) throw std::bad_alloc();
     return ::new (place) Node(*this, hash, kind, std::forward<Args>(args)...);
+  }
+
+  /// Of a node that only this thread can reach, or will change: plain reads and writes.
+  static void share(Node& node, std::uint32_t count, std::uint32_t kind) noexcept {
+    node.shares.store(node.shares.load(std::memory_order_relaxed) + count * entry::one_share + kind,
+                      std::memory_order_relaxed);
   }
 
   /// Drops shares of a node; the last to drop frees it. `container` is touched only where the caller keeps it

@@ -62,9 +62,9 @@ template <class Core, class Node, class Object> class block_creation {
   template <class Init> new_entry<Core, Node>& build(Init&& init) {
     std::forward<Init>(init)(block_->object());
     join_block<typename Core::sync>(*block_->object(), &block_->header);
-    std::shared_ptr<Object> owner = block_->template own<Object>(block_->object());
-    entry_.emplace(container_, *node_).bind(std::move(owner), {&block_->header, true});
-    return *entry_;
+    return entry_.emplace(container_, *node_, block_->header, [this]() -> typename Core::owner_type {
+      return block_->template own<Object>(block_->object());
+    });
   }
 
  private:

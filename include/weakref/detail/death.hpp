@@ -110,7 +110,7 @@ template <class Sync> void callback_link::leave() noexcept {
     firing* const in_progress = lock.current_firing();
     if (in_progress == nullptr || in_progress->running != this) return;
     if (in_progress->thread == &this_thread()) return; // b
-    in_progress->awaited = true; // c
+    in_progress->awaited = true;                       // c
     // Read under the lock: a call that returns later counts up after this, and wakes the wait below.
     const std::uint32_t seen = awaited_callbacks.load(std::memory_order_relaxed);
     lock.unlock();

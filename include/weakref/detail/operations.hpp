@@ -67,6 +67,12 @@ template <class Core, class Node> class new_entry {
   /// A node that is bound already.
   new_entry(Core& container, Node& made, typename Core::owner_type owner) noexcept
       : container_(container), node_(&made), owner_(std::move(owner)) {}
+  /// A node in the block of a new referent, whose first owner `own()` makes.
+  template <class Own>
+  new_entry(Core& container, Node& made, referent_header& header, Own&& own)
+      : container_(container), node_(&made), owner_(std::forward<Own>(own)()) {
+    container_.bind_first(made, owner_, header);
+  }
   ~new_entry() {
     if (node_ == nullptr) return;
     if (owner_ == nullptr) {
@@ -90,6 +96,8 @@ template <class Core, class Node> class new_entry {
   Node& node() const noexcept { return *node_; }
   const typename Core::owner_type& owner() const noexcept { return owner_; }
   void stored() noexcept { node_ = nullptr; }
+  /// Of one that is stored.
+  typename Core::owner_type take_owner() noexcept { return std::move(owner_); }
 
  private:
   Core& container_;
@@ -137,12 +145,17 @@ void find(Core& container, std::uint32_t hash, Match&& match, Keep& keep) {
     swept.sweep(shard, slots_per_operation);
 }
 
-/// An owner of the referent of the matching entry; empty if there is none alive.
+/// An owner of the referent of the matching entry; empty if there is none alive. Not by find(): to be moved twice
+/// costs an owner more than to be looked up (it is written in two halves, and waits until both can be read as one).
 template <bool user_code, class Node, class Core, class Match>
 typename Core::owner_type find_owner(Core& container, std::uint32_t hash, Match&& match) {
-  keep_owner<Core, Node> keep;
-  find<user_code, Node>(container, hash, match, keep);
-  return std::move(keep.existing);
+  swept_entries<Core, Node> swept(container);
+  typename Core::template access<user_code> shard(container, hash);
+  Node* const found = shard.find(hash, match);
+  typename Core::owner_type owner =
+      found == nullptr ? typename Core::owner_type() : lock_owner<typename Core::sync>(found->weak());
+  if (owner == nullptr && container.accepts_untracked()) swept.sweep(shard, slots_per_operation);
+  return owner;
 }
 
 template <bool user_code, class Node, class Core, class Match>
@@ -178,10 +191,11 @@ bool visit_entry(Core& container, std::uint32_t hash, Match&& match, F&& f) {
   return true;
 }
 
+/// Two registers: a larger one would come back through memory.
 template <class Node> struct put_result {
-  bool is_stored = false;
   Node* replaced = nullptr;           // for the caller to release
   std::uint32_t missing_capacity = 0; // nothing happened: the table must grow to this first
+  bool is_stored = false;
 };
 
 /// Under the lock: 0 if one more entry fits, else the capacity that is needed. Moves the entries into `room`

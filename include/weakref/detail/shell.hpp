@@ -163,7 +163,6 @@ template <class Node, class Look, class Mutex, class Allocator> class shell {
       popped.emplace(popped_entry{Node::take_payload(found.node()), found.owner, found.node().hash});
       return true;
     }
-    popped.reset();
     return false;
   }
 

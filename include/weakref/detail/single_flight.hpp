@@ -81,10 +81,8 @@ template <bool user_code, class Node, class Core, class Match, class MatchFlight
 boarding<Result> board(Core& container, std::uint32_t hash, Match&& match, MatchFlight&& match_flight,
                        Keep& keep, departure<Core, Result>* own) {
   boarding<Result> joined;
-  swept_entries<Core, Node> swept(container);
   typename Core::template access<user_code> shard(container, hash);
   if (Node* const found = shard.find(hash, match); found != nullptr && !keep(*found)) return joined;
-  if (container.accepts_untracked()) swept.sweep(shard, slots_per_operation);
   if (const flight* const other = shard->flights.find(hash, match_flight)) {
     joined = std::static_pointer_cast<landing<Result>>(other->destination);
   } else if (own != nullptr) {

@@ -63,6 +63,8 @@ class watch_list {
 
   /// What the word says, without locking. Only for who knows that nobody can change it.
   std::uintptr_t peek() const noexcept { return word_.load(std::memory_order_relaxed); }
+  /// The first watcher of a list that no other thread knows yet: whoever hands out the owner publishes it.
+  void start_with(entry& first) noexcept;
 
  private:
   template <class Sync> friend class list_lock;
