@@ -111,6 +111,8 @@ TEST_CASE(
         std::shared_ptr<int>(std::shared_ptr<int>(), std::make_shared<int>(1).get())})
     CHECK(refusal(owner).starts_with("weakref: a null or ownerless pointer to int was given to "));
   CHECK(refusal(tracked).empty());
+  // It is no remedy to construct a ref with an option.
+  CHECK(refusal(std::make_shared<int>(1)).ends_with("or pass the pointer through weakref::adopt."));
 }
 
 TEST_CASE("untracked_error: can be copied and caught as what it is") {

@@ -88,6 +88,21 @@ template <class Dictionary> void exercise(Dictionary& dictionary) {
   CHECK(Item::alive() == 0);
 }
 
+// An allocator with a number, which goes along with the contents.
+template <class T> struct traveller : std::allocator<T> {
+  using value_type = T;
+  using is_always_equal = std::false_type;
+  using propagate_on_container_swap = std::true_type;
+  using propagate_on_container_move_assignment = std::true_type;
+  template <class Other> struct rebind { using other = traveller<Other>; };
+  explicit traveller(int start) noexcept : number(start) {}
+  template <class Other> traveller(const traveller<Other>& other) noexcept : number(other.number) {}
+  friend bool operator==(const traveller& left, const traveller& right) noexcept {
+    return left.number == right.number;
+  }
+  int number;
+};
+
 } // namespace
 
 TEST_CASE("options: any number of shards is the same dictionary") {
@@ -388,6 +403,24 @@ TEST_CASE("allocator: a table does not grow while dead untracked entries fill it
   const int more = fitting / 4;
   for (int number = 0; number < more; ++number) owners.push_back(insert(dictionary, fitting + number));
   CHECK(books.calls - calls == more);
+}
+
+TEST_CASE("allocator: a swap exchanges those that propagate, also while nothing was ever stored") {
+  using Allocator = traveller<Item>;
+  using Cache = weakref::WeakValueDictionary<int, Item, weakref::hash<int>, std::equal_to<>, Allocator>;
+  Cache a(Allocator(1));
+  Cache b(Allocator(2));
+  a.swap(b);
+  CHECK(a.get_allocator().number == 2);
+  CHECK(b.get_allocator().number == 1);
+  const auto owner = item(1);
+  a.insert(1, owner);
+  a.swap(b);
+  CHECK(b.get_allocator().number == 2);
+  CHECK(b.get(1) == owner);
+  a = std::move(b);
+  CHECK(a.get_allocator().number == 2);
+  CHECK(a.get(1) == owner);
 }
 
 TEST_CASE("allocator: move and swap take it along or copy element by element, and the accounts stay right") {

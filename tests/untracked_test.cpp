@@ -268,6 +268,20 @@ TEST_CASE_TEMPLATE("untracked: dead entries are found by storing what is there a
   });
 }
 
+TEST_CASE("accept_untracked: goes along with a swap and a move, also while nothing was ever stored") {
+  using Cache = weakref::WeakValueDictionary<int, Witness>;
+  Cache accepts(weakref::options{.accept_untracked = true});
+  Cache refuses;
+  swap(accepts, refuses);
+  const auto owner = untracked(1);
+  CHECK_THROWS_AS(accepts.insert(1, owner), weakref::untracked_error);
+  CHECK(refuses.insert(1, owner).second);
+  refuses.clear();
+  accepts = Cache(weakref::options{.accept_untracked = true});
+  CHECK(accepts.insert(1, owner).second);
+  CHECK_THROWS_AS(accepts.insert(2, Owner(owner, nullptr)), weakref::untracked_error); // an owner of nothing
+}
+
 TEST_CASE("untracked: a look-up of a dead entry's own key is a miss that looks for dead ones too") {
   account books;
   const auto check = [&](const std::string& kind, auto operation) {

@@ -17,6 +17,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -989,6 +990,49 @@ TEST_CASE(
   Word::reset();
 }
 
+// 23
+TEST_CASE("WeakKeyDictionary: by identity: referents with one hash, or at one address, are different keys") {
+  // Among so many addresses, which nobody looks into, two have the same hash of 32 bits.
+  const auto arena = weakref::make_tracked<int>(0);
+  std::map<std::uint32_t, std::uintptr_t> seen;
+  std::shared_ptr<char> one;
+  std::shared_ptr<char> other;
+  for (std::uintptr_t number = 1; number < 1'000'000; ++number) {
+    const std::uintptr_t address = number * number * 4099;
+    const auto [at, is_new] = seen.emplace(weakref::detail::table_hash(address), address);
+    if (is_new) continue;
+    one = std::shared_ptr<char>(arena, reinterpret_cast<char*>(at->second));
+    other = std::shared_ptr<char>(arena, reinterpret_cast<char*>(address));
+    break;
+  }
+  REQUIRE(static_cast<bool>(other));
+  const auto check_different = [](const std::shared_ptr<char>& a, const std::shared_ptr<char>& b) {
+    weakref::WeakKeyDictionary<char, int> all;
+    all.insert(a, 1);
+    CHECK_FALSE(all.contains(b));
+    all.insert(b, 2);
+    CHECK(all.at(a) == 1);
+    CHECK(all.at(b) == 2);
+    // A creation of one is no creation of the other.
+    all.clear();
+    CHECK(all.get_or_create(a, [&] { return all.get_or_create(b, [] { return 4; }) - 1; }) == 3);
+    CHECK(all.size() == 2);
+  };
+  check_different(one, other);
+  check_different(other, one);
+  {
+    weakref::WeakKeyDictionary<char, int> all;
+    all.insert(one, 1);
+    CHECK_FALSE(all.contains(other.get()));
+    CHECK(all.contains(one.get()));
+  }
+  // Two groups of owners of one address.
+  const auto second_arena = weakref::make_tracked<int>(0);
+  const std::shared_ptr<char> same_address(second_arena, one.get());
+  check_different(one, same_address);
+  check_different(same_address, one);
+}
+
 TEST_CASE("WeakKeyDictionary: by value: of equal keys in one update the first stays, with the last value") {
   const auto first = word("pear");
   const auto second = word("pear");
@@ -1215,6 +1259,45 @@ TEST_CASE("WeakKeyDictionary: by value: a comparison that kills the compared key
   Word::on_equal = nullptr;
   CHECK(words.at(wanted) == 1);
   CHECK(words.size() == 1);
+  Word::reset();
+}
+
+TEST_CASE("WeakKeyDictionary: by value: a comparison is not shown what it has killed") {
+  Word::reset();
+  Words words;
+  auto first = word("kiwi");
+  auto second = word("plum");
+  words.insert(first, 1);
+  words.insert(second, 2);
+  Word::compared = 0;
+  Word::on_equal = [&] {
+    // Put off: still whole, but dead.
+    first.reset();
+    second.reset();
+  };
+  CHECK_FALSE(words.contains(Word("nuts")));
+  CHECK(Word::compared == 1);
+  Word::reset();
+}
+
+TEST_CASE("WeakKeyDictionary: by value: what dies with its last owner at once is held while it is compared") {
+  struct Based : Word, weakref::enable_weakref {
+    using Word::Word;
+  };
+  Word::reset();
+  weakref::WeakKeyDictionary<Based, int, WordHash, WordEqual> words;
+  auto first = std::make_shared<Based>("kiwi");
+  words.insert(first, 1);
+  int alive = 0;
+  Word::on_equal = [&] {
+    first.reset();
+    alive = Word::alive();
+  };
+  CHECK_FALSE(words.contains(std::make_shared<Based>("nuts")));
+  CHECK(alive == 2);
+  Word::on_equal = nullptr;
+  CHECK(words.empty());
+  CHECK(Word::alive() == 0);
   Word::reset();
 }
 

@@ -472,6 +472,7 @@ TEST_CASE("visit: any use of any dictionary inside throws std::logic_error and c
   dictionary.insert(1, a);
   other.insert(1, a);
   stranger.insert("key", text);
+  auto iterator = dictionary.begin();
   int refused = 0;
   const auto refuses = [&refused](auto operation) {
     CHECK_THROWS_AS(operation(), std::logic_error);
@@ -496,8 +497,10 @@ TEST_CASE("visit: any use of any dictionary inside throws std::logic_error and c
       refuses([&] { static_cast<void>(target->begin()); });
     }
     refuses([&] { static_cast<void>(stranger.get("key")); });
+    refuses([&] { ++iterator; });
   });
-  CHECK(refused == 31);
+  CHECK(refused == 32);
+  iterator = {};
   CHECK(dictionary.size() == 1);
   CHECK(dictionary.get(1) == a);
   CHECK(other.size() == 1);
@@ -863,6 +866,50 @@ TEST_CASE("comparison: an exception leaves the operation after the deaths put of
   }
   CHECK(log.text() == "throwing callback comparison");
   CHECK(dictionary.empty());
+}
+
+TEST_CASE("comparison: an update that fails does not take back what a death put off has taken out") {
+  nasty_cache dictionary;
+  auto former = weakref::make_tracked<object>(1);
+  const auto first = weakref::make_tracked<object>(2);
+  const auto second = weakref::make_tracked<object>(3);
+  const auto update_fails = [&](auto&& last_words) {
+    int compared = 0;
+    const while_comparing throws([&] {
+      if (++compared != 2) return; // the first pair has been stored
+      last_words();
+      throw std::runtime_error("comparison");
+    });
+    CHECK_THROWS_AS(dictionary.update({{nasty_key{1}, first}, {nasty_key{2}, second}}), std::runtime_error);
+    CHECK(compared >= 2);
+    CHECK(dictionary.empty());
+    CHECK(weakref::getweakrefcount(first) == 0);
+    CHECK(weakref::getweakrefcount(second) == 0);
+  };
+
+  // What was stored is erased meanwhile: it is gone once, and what it had replaced does not come back.
+  dictionary.insert(nasty_key{1}, former);
+  auto dying = weakref::make_tracked<object>(4);
+  const watcher erases(dying, [&] { CHECK(dictionary.erase(nasty_key{1})); });
+  update_fails([&] { dying.reset(); });
+  CHECK(weakref::getweakrefcount(former) == 0);
+
+  // What was replaced dies meanwhile: it has been looked for, and nobody would take it out again.
+  dictionary.insert(nasty_key{1}, former);
+  update_fails([&] { former.reset(); });
+
+  // Or both are there still.
+  former = weakref::make_tracked<object>(5);
+  dictionary.insert(nasty_key{1}, former);
+  {
+    int compared = 0;
+    const while_comparing throws([&] {
+      if (++compared == 2) throw std::runtime_error("comparison");
+    });
+    CHECK_THROWS_AS(dictionary.update({{nasty_key{1}, first}, {nasty_key{2}, second}}), std::runtime_error);
+  }
+  CHECK(dictionary.size() == 1);
+  CHECK(dictionary.get(nasty_key{1}) == former);
 }
 
 TEST_CASE("comparison: any use of a dictionary inside throws std::logic_error") {
