@@ -10,6 +10,7 @@
 #include "support/dictionary_objects.hpp"
 #include "support/dictionary_threads.hpp"
 
+#include <weakref/detail/set_node.hpp>
 #include <weakref/mutex.hpp>
 
 #include <doctest/doctest.h>
@@ -18,6 +19,7 @@
 #include <atomic>
 #include <cstddef>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -114,6 +116,48 @@ TEST_CASE("options: any number of shards is the same dictionary") {
     weakref::WeakValueDictionary<int, Item> any(weakref::options{.shards = shards, .accept_untracked = true});
     exercise(any);
   }
+}
+
+TEST_CASE("options: as many shards as asked for, at once; by itself a container begins with one") {
+  using Node = weakref::detail::value_node<int, Item>;
+  using SetNode = weakref::detail::set_node<Item>;
+  using Allocator = std::allocator<Item>;
+  const auto count = [](auto& shards) { return shards.count(); };
+  const std::map<std::size_t, std::size_t> given_for{{1, 1}, {2, 2},     {3, 4},     {7, 8},
+                                                     {8, 8}, {255, 256}, {256, 256}, {1000, 256}};
+  for (const auto& pair : given_for) {
+    const std::size_t asked = pair.first;
+    const std::size_t given = pair.second;
+    CAPTURE(asked);
+    weakref::detail::shards<Node, weakref::adaptive_mutex, Allocator> many(Allocator(), asked);
+    CHECK(count(many) == given);
+    CHECK_FALSE(many.should_split(1000000));
+    weakref::detail::shards<SetNode, weakref::adaptive_mutex, Allocator> of_a_set(Allocator(), asked);
+    CHECK(count(of_a_set) == given);
+    weakref::detail::shards<Node, weakref::null_mutex, Allocator> local(Allocator(), asked);
+    CHECK(count(local) == 1);
+    CHECK_FALSE(local.should_split(1000000));
+  }
+  weakref::detail::shards<Node, weakref::adaptive_mutex, Allocator> by_itself(Allocator(), 0);
+  CHECK(count(by_itself) == 1);
+  CHECK_FALSE(by_itself.should_split(255));
+  CHECK(by_itself.should_split(256));
+  by_itself.split();
+  CHECK(count(by_itself) == std::size_t{1} << weakref::detail::chosen_shard_bits());
+  CHECK(count(by_itself) >= 16);
+  CHECK(count(by_itself) <= 64);
+  CHECK_FALSE(by_itself.should_split(256));
+  weakref::detail::shards<SetNode, weakref::adaptive_mutex, Allocator> set(Allocator(), 0);
+  CHECK_FALSE(set.should_split(1000000));
+
+  // Room for so many is room in shards.
+  using Core = weakref::detail::core<Node, weakref::adaptive_mutex, Allocator>;
+  Core* const core = Core::create(Allocator(), 0, false);
+  core->reserve(255);
+  CHECK(count(core->all_shards()) == 1);
+  core->reserve(1000);
+  CHECK(count(core->all_shards()) > 1);
+  core->drop_ref();
 }
 
 TEST_CASE("options: dictionaries with different numbers of shards work together") {
@@ -418,6 +462,10 @@ TEST_CASE("allocator: a swap exchanges those that propagate, also while nothing 
   a.swap(b);
   CHECK(b.get_allocator().number == 2);
   CHECK(b.get(1) == owner);
+  Cache copy(Allocator(3));
+  copy = b;
+  CHECK(copy.get_allocator().number == 3); // this one does not propagate
+  CHECK(copy.get(1) == owner);
   a = std::move(b);
   CHECK(a.get_allocator().number == 2);
   CHECK(a.get(1) == owner);

@@ -268,6 +268,27 @@ TEST_CASE_TEMPLATE("untracked: dead entries are found by storing what is there a
   });
 }
 
+TEST_CASE("accept_untracked: what a factory made and nobody else owns is adopted, and so leaves at once") {
+  weakref::WeakValueDictionary<int, Witness> all(weakref::options{.accept_untracked = true});
+  auto sole = all.get_or_create(1, [] { return untracked(1); });
+  CHECK(weakref::is_tracked(sole));
+  Owner other;
+  auto shared = all.get_or_create(2, [&] { return other = untracked(2); });
+  CHECK_FALSE(weakref::is_tracked(shared));
+  sole.reset();
+  CHECK(all.size() == 1);
+}
+
+TEST_CASE("accept_untracked: a popitem that finds nothing alive takes two of the dead out") {
+  weakref::WeakValueDictionary<int, Witness> all(weakref::options{.shards = 1, .accept_untracked = true});
+  for (int number = 0; number < 3; ++number) all.insert(number, untracked(number));
+  const std::size_t before = all.size();
+  REQUIRE(before > 0);
+  for (std::size_t tries = 0; tries < 100 && !all.empty(); ++tries)
+    CHECK_THROWS_AS((void)all.popitem(), std::out_of_range);
+  CHECK(all.empty());
+}
+
 TEST_CASE("accept_untracked: goes along with a swap and a move, also while nothing was ever stored") {
   using Cache = weakref::WeakValueDictionary<int, Witness>;
   Cache accepts(weakref::options{.accept_untracked = true});

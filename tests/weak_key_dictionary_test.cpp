@@ -1184,7 +1184,8 @@ TEST_CASE("WeakKeyDictionary: by value: an equal key stored while the old one di
   const auto successor = std::make_shared<Dying>([] {});
   auto old = std::make_shared<Dying>([&] {
     CHECK_FALSE(all.contains(successor));
-    CHECK(all.insert(successor, 2));
+    CHECK(all.insert_or_assign(successor, 1));
+    CHECK_FALSE(all.insert_or_assign(successor, 2));
     CHECK(all.at(successor) == 2);
   });
   all.insert(old, 1);

@@ -637,6 +637,10 @@ TEST_CASE(
   CHECK_THROWS_AS((void)items.popitem(), std::out_of_range);
   weakref::WeakValueDictionary<std::unique_ptr<int>, Item> tickets; // keys that can only be moved
   CHECK_THROWS_AS((void)tickets.popitem(), std::out_of_range);
+  const auto looked_at = item(2);
+  items.insert(1, looked_at);
+  items.visit(1, [&](Item&) { CHECK_THROWS_AS((void)tickets.popitem(), std::logic_error); });
+  items.clear();
   auto& same = items;
   items = std::move(same);
   CHECK(items.empty());

@@ -102,14 +102,14 @@ class object_creation : public block_creation<Core, Node, Object> {
 };
 
 template <class Sync, class T, class Deleter>
-std::shared_ptr<T> owner_of(std::unique_ptr<T, Deleter>&& made, bool) {
+std::shared_ptr<T> owner_of(std::unique_ptr<T, Deleter>&& made) {
   return adopt_unique<Sync>(std::move(made));
 }
 /// An untracked pointer that is its object's only owner is adopted; of any other the container asks what it
 /// asks of those given to insert.
-template <class Sync, class T> std::shared_ptr<T> owner_of(std::shared_ptr<T>&& made, bool accept_untracked) {
+template <class Sync, class T> std::shared_ptr<T> owner_of(std::shared_ptr<T>&& made) {
   if constexpr (!knows_its_owner<T>) {
-    if (!accept_untracked && made.use_count() == 1 && find_tracking<Sync>(made).header == nullptr)
+    if (made.use_count() == 1 && find_tracking<Sync>(made).header == nullptr)
       return adopt_shared<Sync>(std::move(made));
   }
   return std::move(made);
@@ -129,8 +129,7 @@ template <class Core, class Node, class Factory> class owner_creation {
   new_entry<Core, Node>& create() {
     auto made = call_factory(factory_, key());
     if (made != nullptr) {
-      typename Core::owner_type owner =
-          owner_of<typename Core::sync>(std::move(made), container_.accepts_untracked());
+      typename Core::owner_type owner = owner_of<typename Core::sync>(std::move(made));
       const tracking where = container_.require_tracked(owner);
       entry_.bind(std::move(owner), where);
     }

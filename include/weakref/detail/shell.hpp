@@ -173,7 +173,6 @@ template <class Node, class Look, class Mutex, class Allocator> class shell {
   /// Move assignment whose nodes can't come along, since they lie in another allocator's memory. What can only
   /// be moved goes over one by one, so that after a failure those that went first are in neither.
   void assign_into_own_memory(shell& other) {
-    check_not_under_lock();
     if constexpr (std::copy_constructible<payload_type>) {
       shell copy(other, get_allocator());
       other.clear();
