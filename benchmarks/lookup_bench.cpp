@@ -12,7 +12,7 @@ namespace {
 using namespace bench;
 
 template <class Map, class Keys> void hit(benchmark::State& state, std::size_t size) {
-  filled<Map> full(first_keys<Keys>(size));
+  filled<Map>& full = kept_full<Map, Keys>(size);
   const auto& wanted = drawn_keys<Keys>(0, size);
   std::int64_t sum = 0;
   measure(
@@ -24,7 +24,7 @@ template <class Map, class Keys> void hit(benchmark::State& state, std::size_t s
 }
 
 template <class Map, class Keys> void visit(benchmark::State& state, std::size_t size) {
-  filled<Map> full(first_keys<Keys>(size));
+  filled<Map>& full = kept_full<Map, Keys>(size);
   const auto& wanted = drawn_keys<Keys>(0, size);
   std::int64_t sum = 0;
   measure(
@@ -37,7 +37,7 @@ template <class Map, class Keys> void visit(benchmark::State& state, std::size_t
 }
 
 template <class Map, class Keys> void miss(benchmark::State& state, std::size_t size) {
-  filled<Map> full(first_keys<Keys>(size));
+  filled<Map>& full = kept_full<Map, Keys>(size);
   const auto& wanted = drawn_keys<Keys>(size, size);
   std::size_t found = 0;
   measure(
@@ -67,6 +67,7 @@ template <class Keys, class... Map> void ask_all(types<Map...>, std::size_t size
 template <class Keys> void ask_about() {
   for (std::size_t size : sizes) {
     ask_all<Keys>(peers<typename Keys::type>(), size);
+    ask_all<Keys>(lazy_unlocked<typename Keys::type>(), size);
     ask_all<Keys>(ours<typename Keys::type>(), size);
   }
 }

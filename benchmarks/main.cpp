@@ -5,11 +5,14 @@
 //   --benchmark_enable_random_interleaving=true --benchmark_repetitions=5
 //   --benchmark_out=FILE --benchmark_out_format=json
 //
-// and give FILE to ./report.
+// and give FILE to ./report; ./measure does so for all of them.
 
 #include "bench.hpp"
 
 #include <boost/version.hpp>
+#ifdef WEAKREF_BENCHMARKS_HAVE_TBB
+#include <oneapi/tbb/version.h>
+#endif
 
 #include <future>
 #include <string>
@@ -30,6 +33,9 @@ int main(int argc, char** argv) {
     benchmark::AddCustomContext("standard library", "libstdc++ " + std::to_string(_GLIBCXX_RELEASE));
 #endif
     benchmark::AddCustomContext("boost", BOOST_LIB_VERSION);
+#ifdef WEAKREF_BENCHMARKS_HAVE_TBB
+    benchmark::AddCustomContext("tbb", TBB_VERSION_STRING);
+#endif
     benchmark::RunSpecifiedBenchmarks();
     benchmark::Shutdown();
   }

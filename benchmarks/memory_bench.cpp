@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// How many bytes does an entry take, all in: the object of 64 bytes, its counts, the entry, the table? No
-// time is measured. Three counters for each map and size:
+// How many bytes does an entry take, all in: the object of 64 bytes, its counts, the entry, the table? And
+// what is left of that after a long time of storing and dropping? No time is measured. Counters of `memory`,
+// for each map and size:
 //
 //   bytes         as counted by this program's own operator new, the allocator's rounding and header included
 //   bytes_malloc  as glibc's mallinfo2 tells, to see that nothing went past the first
 //   bytes_most    the highest figure of `bytes` on the way from that size to twice it: a table is at its
-//   emptiest
-//                 just after it has grown
+//                 emptiest just after it has grown
+//
+// Counters of `churn`, with every entry replaced twenty times under a key that never was, in no order, and lazy
+// maps swept after each time: bytes_before and bytes_after, bytes_most meanwhile (all as `bytes`).
 
 #include "bench.hpp"
 #include "peers.hpp"
@@ -94,15 +97,57 @@ template <class Map, class Keys> void bytes(benchmark::State& state, std::size_t
   }
 }
 
+template <class Map> void churn(benchmark::State& state, std::size_t size) {
+  constexpr int turnovers = 20;
+  const std::vector<std::size_t> order = shuffled(0, size);
+  for (auto turn : state) {
+    static_cast<void>(turn);
+    std::vector<typename Map::owner> owners(size);
+    const std::size_t before = in_use;
+    const auto each = [&](std::size_t now) {
+      return static_cast<double>(now - before) / static_cast<double>(size);
+    };
+    Map map;
+    std::int64_t next = 0;
+    for (auto& owner : owners) owner = map.make(next++, 0);
+    state.counters["bytes_before"] = each(in_use);
+    std::size_t most = in_use;
+    for (int number = 0; number != turnovers; ++number) {
+      for (std::size_t i : order) {
+        owners[i].reset();
+        owners[i] = map.make(next++, 0);
+        most = std::max(most, in_use);
+      }
+      map.sweep();
+    }
+    state.counters["bytes_after"] = each(in_use);
+    state.counters["bytes_most"] = each(most);
+    state.SetIterationTime(0);
+    owners.clear();
+  }
+}
+
+// Flyweight's one static table would be counted in the first of its runs only.
+template <class Map> constexpr bool can_be_counted = !Map::creates_on_get;
+
 template <class Keys, class... Map> void ask_all(types<Map...>, std::size_t size) {
   const auto ask_bytes = [size]<class Asked>(types<Asked>) {
-    // Flyweight's one static table would be counted in the first of its runs only.
-    if constexpr (!Asked::creates_on_get) {
+    if constexpr (can_be_counted<Asked>) {
       ask(name_of("memory", Keys::name, size, Asked::name), 1, 1,
           [size](benchmark::State& state) { bytes<Asked, Keys>(state, size); });
     }
   };
   (ask_bytes(types<Map>()), ...);
+}
+
+template <class... Map> void ask_churn(types<Map...>, std::size_t size) {
+  const auto ask_one = [size]<class Asked>(types<Asked>) {
+    if constexpr (can_be_counted<Asked>) {
+      ask(name_of("churn", dense_keys::name, size, Asked::name), 1, 1,
+          [size](benchmark::State& state) { churn<Asked>(state, size); });
+    }
+  };
+  (ask_one(types<Map>()), ...);
 }
 
 } // namespace
@@ -112,7 +157,9 @@ void bench::register_benchmarks() {
     ask_all<dense_keys>(types<no_map>(), size);
     ask_all<dense_keys>(peers<std::int64_t>(), size);
     ask_all<dense_keys>(ours<std::int64_t>(), size);
-    if (size > 100'000) continue; // two million strings say nothing new
+    if (size > 100'000) continue; // more of them say nothing new
+    ask_churn(peers<std::int64_t>(), size);
+    ask_churn(ours<std::int64_t>(), size);
     ask_all<text_keys>(peers<std::string>(), size);
     ask_all<text_keys>(ours<std::string>(), size);
   }

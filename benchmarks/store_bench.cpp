@@ -30,13 +30,17 @@ template <class Map, class Keys> void grow(benchmark::State& state, std::size_t 
 }
 
 // Twice as many keys as live objects, taken in turn: a key comes back when its object has long been dropped.
+// They come in no order: an identity hash of consecutive numbers would walk through its table from end to end.
 // The first objects are made in another order than they are dropped in, and as each new one takes the memory
 // of the one before, they stay as scattered as in a cache that has run for a while.
 template <class Map, class Keys> struct turnover {
-  explicit turnover(std::size_t size) : keys(first_keys<Keys>(2 * size)), owners(size) {
+  explicit turnover(std::size_t size) : keys(shuffled_keys<Keys>(2 * size)), owners(size) {
     for (std::size_t i : shuffled(0, size)) owners[i] = map.make(keys[i], 0);
     run(); // the table finds its steady state
   }
+
+  turnover(const turnover&) = delete;
+  turnover& operator=(const turnover&) = delete;
 
   void run() {
     const std::size_t size = owners.size();
@@ -55,7 +59,7 @@ template <class Map, class Keys> struct turnover {
 };
 
 template <class Map, class Keys> void replace(benchmark::State& state, std::size_t size) {
-  turnover<Map, Keys> steady(size);
+  turnover<Map, Keys>& steady = kept(size, [&] { return turnover<Map, Keys>(size); });
   measure(
       state, size, [&]() -> turnover<Map, Keys>& { return steady; },
       [](turnover<Map, Keys>& fixture) { fixture.run(); });
@@ -78,6 +82,7 @@ template <class Keys, class... Map> void ask_all(types<Map...>, std::size_t size
 template <class Keys> void ask_about() {
   for (std::size_t size : sizes) {
     ask_all<Keys>(peers<typename Keys::type>(), size);
+    ask_all<Keys>(erasing_unlocked<typename Keys::type>(), size);
     ask_all<Keys>(all_ours<typename Keys::type>(), size);
   }
 }

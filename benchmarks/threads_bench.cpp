@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// Do two threads get twice as much done on one dictionary? The time shown is the wall's for one operation of
-// all threads together, so it halves where they do not hinder each other. Only a machine that does nothing
-// else can say.
+// Do two threads get twice as much done on one dictionary? They look up (shared_hit, shared_visit), or mix:
+// of ten operations nine look up any key, and one drops an object of the thread's own half and stores a new
+// one under the same key. A look-up may be the last to hold what the other thread drops.
 
 #include "bench.hpp"
 #include "peers.hpp"
+#include "threads.hpp"
 #include "weakref_maps.hpp"
 
-#include <chrono>
-#include <latch>
-#include <thread>
+#include <memory>
 
 namespace {
 
@@ -18,52 +17,37 @@ using namespace bench;
 
 constexpr std::size_t rounds = 8;
 
-struct duration {
-  double wall; // from the first thread's start to the last one's end
-  double processors;
-};
-
-template <class Work> duration time_of(std::size_t threads, Work work) {
-  using clock = std::chrono::steady_clock;
-  std::latch ready(static_cast<std::ptrdiff_t>(threads));
-  std::vector<clock::time_point> starts(threads);
-  std::vector<clock::time_point> ends(threads);
-  std::vector<double> used(threads);
-  std::vector<std::thread> running;
-  for (std::size_t number = 0; number != threads; ++number) {
-    running.emplace_back([&, number] {
-      ready.arrive_and_wait();
-      starts[number] = clock::now();
-      const double used_before = thread_seconds();
-      work(number);
-      used[number] = thread_seconds() - used_before;
-      ends[number] = clock::now();
-    });
-  }
-  for (std::thread& thread : running) thread.join();
-  const auto first = *std::min_element(starts.begin(), starts.end());
-  const auto last = *std::max_element(ends.begin(), ends.end());
-  return {std::chrono::duration<double>(last - first).count(),
-          std::accumulate(used.begin(), used.end(), 0.0)};
-}
-
 template <class Map, class Work>
 void share(benchmark::State& state, std::size_t size, std::size_t threads, Work work) {
-  malloc_trim(0);
-  filled<Map> full(first_keys<dense_keys>(size));
+  const Map& map = kept_full<Map, dense_keys>(size).map;
   const std::array wanted{&drawn_keys<dense_keys>(0, size, 1), &drawn_keys<dense_keys>(0, size, 2)};
-  const auto operations = static_cast<benchmark::IterationCount>(draws * rounds * threads);
-  while (state.KeepRunningBatch(operations)) {
-    const duration taken = time_of(threads, [&](std::size_t number) {
-      std::int64_t sum = 0;
-      for (std::size_t round = 0; round != rounds; ++round) {
-        for (const std::int64_t key : *wanted[number]) sum += work(full.map, key);
+  measure_threads(state, threads, draws * rounds, [&](std::size_t number) {
+    std::int64_t sum = 0;
+    for (std::size_t round = 0; round != rounds; ++round) {
+      for (const std::int64_t key : *wanted[number]) sum += work(map, key);
+    }
+    benchmark::DoNotOptimize(sum);
+  });
+}
+
+template <class Map> void mix(benchmark::State& state, std::size_t size, std::size_t threads) {
+  filled<Map>& full = kept(size, [&] { return filled<Map>(first_keys<dense_keys>(size)); });
+  const std::array wanted{&drawn_keys<dense_keys>(0, size, 1), &drawn_keys<dense_keys>(0, size, 2)};
+  const std::size_t half = size / 2;
+  measure_threads(state, threads, draws, [&](std::size_t number) {
+    std::int64_t sum = 0;
+    std::size_t turn = 0;
+    for (const std::int64_t key : *wanted[number]) {
+      if (++turn % 10 == 0) {
+        const std::size_t own = static_cast<std::size_t>(key) % half + number * half;
+        full.owners[own].reset();
+        full.owners[own] = full.map.make(dense_keys::at(own), key);
+      } else if (const auto found = full.map.get(key)) {
+        sum += found->id;
       }
-      benchmark::DoNotOptimize(sum);
-    });
-    state.SetIterationTime(taken.wall);
-    state.counters["processors_ns"] = taken.processors * 1e9 / static_cast<double>(operations);
-  }
+    }
+    benchmark::DoNotOptimize(sum);
+  });
 }
 
 template <class... Map> void ask_all(types<Map...>, std::size_t size) {
@@ -73,30 +57,26 @@ template <class... Map> void ask_all(types<Map...>, std::size_t size) {
     map.visit(key, [&id](const object& found) { id = found.id; });
     return id;
   };
-  for (std::size_t threads : {std::size_t{1}, std::size_t{2}}) {
-    const std::size_t operations = draws * rounds * threads;
-    const auto name = [=](std::string_view question, std::string_view map) {
-      return name_of(question, dense_keys::name, size, map) + '@' + std::to_string(threads);
-    };
-    (ask(name("shared_hit", Map::name), operations, operations,
-         [=](benchmark::State& state) { share<Map>(state, size, threads, get); }),
-     ...);
-    (ask(name("shared_visit", Map::name), operations, operations,
-         [=](benchmark::State& state) { share<Map>(state, size, threads, glimpse); }),
-     ...);
-  }
+  const auto name = [size](std::string_view question, std::string_view map) {
+    return name_of(question, dense_keys::name, size, map);
+  };
+  (ask_threads(name("shared_hit", Map::name), draws * rounds,
+               [=](benchmark::State& state, std::size_t threads) { share<Map>(state, size, threads, get); }),
+   ...);
+  (ask_threads(
+       name("shared_visit", Map::name), draws * rounds,
+       [=](benchmark::State& state, std::size_t threads) { share<Map>(state, size, threads, glimpse); }),
+   ...);
+  (ask_threads(name("mixed", Map::name), draws,
+               [=](benchmark::State& state, std::size_t threads) { mix<Map>(state, size, threads); }),
+   ...);
 }
-
-using key = std::int64_t;
 
 } // namespace
 
 void bench::register_benchmarks() {
   for (std::size_t size : sizes) {
-    ask_all(types<std_lazy<key>, flyweight_map<key>>(), size);
-#ifdef WEAKREF_BENCHMARKS_HAVE_FLAT_MAP
-    ask_all(types<flat_lazy<key>>(), size);
-#endif
-    ask_all(types<weakref_emplaced<key>, weakref_inserted<key>>(), size);
+    ask_all(peers<std::int64_t>(), size);
+    ask_all(types<weakref_emplaced<std::int64_t>, weakref_inserted<std::int64_t>>(), size);
   }
 }

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 
 // What does it cost an object to be tracked, when nobody watches it? Made and dropped in batches, beside
-// std::make_shared and a shared_ptr of two allocations; and what does it cost to lock a ref, beside a
-// weak_ptr.
+// std::make_shared and a shared_ptr of two allocations.
 
 #include "bench.hpp"
 
-#include <weakref/ref.hpp>
 #include <weakref/referent.hpp>
 
 #include <memory>
@@ -77,34 +75,9 @@ template <class... Maker> void ask_all(types<Maker...>, std::size_t size) {
    ...);
 }
 
-template <class Weak> void lock(benchmark::State& state, std::size_t size) {
-  std::vector<std::shared_ptr<object>> owners(size);
-  fill<by_make_shared>(owners);
-  std::vector<Weak> references;
-  for (std::size_t index : drawn(0, size, 1)) references.emplace_back(owners[index]);
-  std::int64_t sum = 0;
-  measure(
-      state, draws, [&]() -> std::vector<Weak>& { return references; },
-      [&](const std::vector<Weak>& all) {
-        for (const Weak& weak : all) {
-          if constexpr (requires { weak(); }) {
-            sum += weak()->id;
-          } else {
-            sum += weak.lock()->id;
-          }
-        }
-      });
-  benchmark::DoNotOptimize(sum);
-}
-
 } // namespace
 
 void bench::register_benchmarks() {
-  for (std::size_t size : sizes) {
+  for (std::size_t size : sizes)
     ask_all(types<by_make_shared, by_new, by_make_tracked, by_base, by_adopting>(), size);
-    ask(name_of("lock", "none", size, "weak_ptr"), draws, operations_wanted,
-        [size](benchmark::State& state) { lock<std::weak_ptr<object>>(state, size); });
-    ask(name_of("lock", "none", size, "weakref_ref"), draws, operations_wanted,
-        [size](benchmark::State& state) { lock<weakref::ref<object>>(state, size); });
-  }
 }

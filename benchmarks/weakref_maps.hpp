@@ -19,11 +19,20 @@ template <class Dictionary> class dictionary_map {
   using key_type = typename Dictionary::key_type;
   using owner = std::shared_ptr<object>;
   static constexpr bool creates_on_get = false;
+  static constexpr bool iterable = true;
 
   owner get(const key_type& key) const { return dictionary_.get(key); }
 
   template <class Function> bool visit(const key_type& key, Function function) const {
     return dictionary_.visit(key, function);
+  }
+
+  owner get_or_create(const key_type& key, std::int64_t id) {
+    return dictionary_.get_or_create(key, [id] { return object(id); });
+  }
+
+  template <class Function> void each(Function function) const {
+    for (const auto& one : dictionary_.values()) function(*one);
   }
 
   void sweep() {}
@@ -52,7 +61,7 @@ template <class Dictionary> class inserted_map : public dictionary_map<Dictionar
 template <class Dictionary> class created_map : public dictionary_map<Dictionary> {
  public:
   std::shared_ptr<object> make(const typename Dictionary::key_type& key, std::int64_t id) {
-    return this->dictionary_.get_or_create(key, [id] { return object(id); });
+    return this->get_or_create(key, id);
   }
 };
 

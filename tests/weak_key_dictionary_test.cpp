@@ -1289,7 +1289,7 @@ TEST_CASE("WeakKeyDictionary: by value: what dies with its last owner at once is
   weakref::WeakKeyDictionary<Based, int, WordHash, WordEqual> words;
   auto first = std::make_shared<Based>("kiwi");
   words.insert(first, 1);
-  int alive = 0;
+  long alive = 0;
   Word::on_equal = [&] {
     first.reset();
     alive = Word::alive();

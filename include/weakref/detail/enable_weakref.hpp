@@ -161,9 +161,7 @@ detail::referent_header* basic_enable_weakref<Sync>::list_for(const std::weak_pt
   }
 }
 
-template <class Sync>
-detail::referent_header*
-basic_enable_weakref<Sync>::current_list() const noexcept {
+template <class Sync> detail::referent_header* basic_enable_weakref<Sync>::current_list() const noexcept {
   if (const std::uintptr_t word = word_.load(std::memory_order_acquire); (word & in_block) != 0 || word == 0)
     return header_of(word);
   const std::uintptr_t word = lock();
