@@ -27,13 +27,9 @@
 #include <chrono>
 #include <thread>
 
-#if defined(__linux__) && __has_include(<linux/membarrier.h>)
-#include <linux/membarrier.h>
+#if defined(__linux__)
 #include <sys/syscall.h>
 #include <unistd.h>
-#define WEAKREF_HAS_MEMBARRIER 1
-#else
-#define WEAKREF_HAS_MEMBARRIER 0
 #endif
 
 namespace weakref {
@@ -44,13 +40,17 @@ constinit std::atomic<std::uint32_t> parked[parking_places]{};
 
 namespace {
 
-#if WEAKREF_HAS_MEMBARRIER
+#ifdef SYS_membarrier
+// Of the kernel's interface, where headers older than it do not have them.
+constexpr int private_expedited = 1 << 3;
+constexpr int register_private_expedited = 1 << 4;
+
 bool membarrier(int command) noexcept { return ::syscall(SYS_membarrier, command, 0, 0) == 0; }
 // While the program is loaded: with a second thread running it would take some ten milliseconds.
-[[maybe_unused]] const bool is_registered = membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+[[maybe_unused]] const bool is_registered = membarrier(register_private_expedited);
 
 /// False, and not done, where the system has no such thing, or not yet.
-bool fence_all_threads() noexcept { return membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED); }
+bool fence_all_threads() noexcept { return membarrier(private_expedited); }
 #else
 bool fence_all_threads() noexcept { return false; }
 #endif
