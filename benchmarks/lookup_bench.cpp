@@ -65,11 +65,8 @@ template <class Keys, class... Map> void ask_all(types<Map...>, std::size_t size
 }
 
 template <class Keys> void ask_about() {
-  for (std::size_t size : sizes) {
-    ask_all<Keys>(peers<typename Keys::type>(), size);
-    ask_all<Keys>(lazy_unlocked<typename Keys::type>(), size);
-    ask_all<Keys>(ours<typename Keys::type>(), size);
-  }
+  using key = typename Keys::type;
+  for (std::size_t size : sizes) ask_all<Keys>(peers<key>() + lazy_unlocked<key>() + ours<key>(), size);
 }
 
 } // namespace

@@ -80,11 +80,9 @@ template <class Keys, class... Map> void ask_all(types<Map...>, std::size_t size
 }
 
 template <class Keys> void ask_about() {
-  for (std::size_t size : sizes) {
-    ask_all<Keys>(peers<typename Keys::type>(), size);
-    ask_all<Keys>(erasing_unlocked<typename Keys::type>(), size);
-    ask_all<Keys>(all_ours<typename Keys::type>(), size);
-  }
+  using key = typename Keys::type;
+  for (std::size_t size : sizes)
+    ask_all<Keys>(peers<key>() + erasing_unlocked<key>() + all_ours<key>(), size);
 }
 
 } // namespace
