@@ -133,9 +133,7 @@ class WeakKeyDictionary
     return base::template with_entry<std::optional<Value>>(
         k, [](core& present, std::uint32_t hash, const auto& match) {
           constexpr bool user_code = look::template runs_user_code<K> || node::copy_runs_user_code;
-          detail::keep_value<core, node> keep;
-          detail::find<user_code, node>(present, hash, match, keep);
-          return std::move(keep.existing);
+          return detail::find<user_code, detail::keep_value<core, node>, node>(present, hash, match);
         });
   }
   /// A copy of the value, or the given one.

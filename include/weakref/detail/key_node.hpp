@@ -99,6 +99,11 @@ template <class Core, class Node> struct keep_value {
     existing.emplace(std::as_const(found.mapped));
     return false;
   }
+  /// What look-ups want to know; nothing of a dead one.
+  static std::optional<typename Node::mapped_type> look(Node& found) {
+    if (is_expired<typename Core::sync>(found.weak())) return std::nullopt;
+    return std::optional<typename Node::mapped_type>(std::in_place, std::as_const(found.mapped));
+  }
   static std::optional<typename Node::mapped_type> of(const new_entry<Core, Node>& made) {
     return std::as_const(made.node().mapped);
   }

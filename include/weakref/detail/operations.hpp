@@ -117,8 +117,12 @@ template <class Core, class Node> struct keep_owner {
   typename Core::owner_type existing;
 
   bool operator()(Node& found) {
-    existing = lock_owner<typename Core::sync>(found.weak());
+    existing = look(found);
     return existing == nullptr;
+  }
+  /// What look-ups want to know; empty of a dead one.
+  static typename Core::owner_type look(Node& found) noexcept {
+    return lock_owner<typename Core::sync>(found.weak());
   }
   static typename Core::owner_type of(const new_entry<Core, Node>& made) { return made.owner(); }
 };
@@ -135,27 +139,24 @@ template <class Core, class Node> struct assign {
   }
 };
 
-/// Shows the matching entry, if there is one, to `keep`.
-template <bool user_code, class Node, class Core, class Match, class Keep>
-void find(Core& container, std::uint32_t hash, Match&& match, Keep& keep) {
+/// What Keep::look says of the matching entry; empty if there is none alive. The result is made in the caller's
+/// place: to be moved once costs an owner more than to be looked up (its halves are written one by one, and a
+/// processor waits until both can be read together).
+template <bool user_code, class Keep, class Node, class Core, class Match>
+decltype(Keep::existing) find(Core& container, std::uint32_t hash, Match&& match) {
+  using result_type = decltype(Keep::existing);
   swept_entries<Core, Node> swept(container);
   typename Core::template access<user_code> shard(container, hash);
   Node* const found = shard.find(hash, match);
-  if ((found == nullptr || keep(*found)) && container.accepts_untracked())
-    swept.sweep(shard, slots_per_operation);
+  result_type result = found == nullptr ? result_type() : Keep::look(*found);
+  if (!result && container.accepts_untracked()) swept.sweep(shard, slots_per_operation);
+  return result;
 }
 
-/// An owner of the referent of the matching entry; empty if there is none alive. Not by find(): to be moved twice
-/// costs an owner more than to be looked up (it is written in two halves, and waits until both can be read as one).
+/// An owner of the referent of the matching entry; empty if there is none alive.
 template <bool user_code, class Node, class Core, class Match>
 typename Core::owner_type find_owner(Core& container, std::uint32_t hash, Match&& match) {
-  swept_entries<Core, Node> swept(container);
-  typename Core::template access<user_code> shard(container, hash);
-  Node* const found = shard.find(hash, match);
-  typename Core::owner_type owner =
-      found == nullptr ? typename Core::owner_type() : lock_owner<typename Core::sync>(found->weak());
-  if (owner == nullptr && container.accepts_untracked()) swept.sweep(shard, slots_per_operation);
-  return owner;
+  return find<user_code, keep_owner<Core, Node>, Node>(container, hash, match);
 }
 
 template <bool user_code, class Node, class Core, class Match>

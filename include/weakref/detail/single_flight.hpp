@@ -20,6 +20,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 
 namespace weakref {
@@ -73,50 +74,59 @@ template <class Core, class Result> class departure {
   bool is_flying_ = false;
 };
 
-/// What step 1 found: a flight to wait for, or none; a living entry was shown to `keep`.
+/// A flight to wait for, or none.
 template <class Result> using boarding = std::shared_ptr<landing<Result>>;
 
-/// Step 1.
-template <bool user_code, class Node, class Core, class Match, class MatchFlight, class Keep, class Result>
-boarding<Result> board(Core& container, std::uint32_t hash, Match&& match, MatchFlight&& match_flight,
-                       Keep& keep, departure<Core, Result>* own) {
-  boarding<Result> joined;
+/// Step 1: what Keep::look says of a living entry; or else empty, and perhaps a flight in `joined`, which was null.
+template <bool user_code, class Keep, class Node, class Core, class Match, class MatchFlight, class Result>
+Result board(Core& container, std::uint32_t hash, Match&& match, MatchFlight&& match_flight,
+             boarding<Result>& joined, departure<Core, Result>* own) {
   typename Core::template access<user_code> shard(container, hash);
-  if (Node* const found = shard.find(hash, match); found != nullptr && !keep(*found)) return joined;
-  if (const flight* const other = shard->flights.find(hash, match_flight)) {
-    joined = std::static_pointer_cast<landing<Result>>(other->destination);
-  } else if (own != nullptr) {
-    own->take_off(shard);
+  Node* const found = shard.find(hash, match);
+  Result result = found == nullptr ? Result() : Keep::look(*found);
+  if (!result) {
+    if (const flight* const other = shard->flights.find(hash, match_flight)) {
+      joined = std::static_pointer_cast<landing<Result>>(other->destination);
+    } else if (own != nullptr) {
+      own->take_off(shard);
+    }
   }
-  return joined;
+  return result;
 }
 
-/// `Keep` takes the result from a living entry (operations.hpp), Keep::of(new_entry) from the new one.
-/// `Creation` makes the new entry: Creation(container, hash, key, factory) allocates and takes the key; key()
-/// is that key; create() runs the factory and gives a new_entry with an owner, or without one if the factory
-/// returned null. `look.matcher(key)` and `look.flight_matcher(key)` say whether a node, or a flight, has
-/// that key.
+template <class T> void move_into(std::shared_ptr<T>& place, std::shared_ptr<T>&& from) noexcept {
+  place = std::move(from);
+}
+template <class T> void move_into(std::optional<T>& place, std::optional<T>&& from) {
+  if (from.has_value()) place.emplace(std::move(*from));
+}
+
+/// Step 1 found nothing, or a flight.
 template <bool user_code, class Creation, class Keep, class Node, class Core, class Key, class Look,
           class Factory>
-decltype(Keep::existing) get_or_create(Core& container, std::uint32_t hash, Key&& key, const Look& look,
-                                       Factory& factory) {
+decltype(Keep::existing) wait_or_create(Core& container, std::uint32_t hash, Key&& key, const Look& look,
+                                        Factory& factory, boarding<decltype(Keep::existing)> joined) {
   using result_type = decltype(Keep::existing);
 
-  // Steps 1 and 4, until there is a result, or nobody who makes it.
-  const auto find_or_wait = [&](const auto& wanted, departure<Core, result_type>* own) -> result_type {
-    for (;;) {
-      Keep keep;
-      const boarding<result_type> joined = board<user_code, Node>(container, hash, look.matcher(wanted),
-                                                                  look.flight_matcher(wanted), keep, own);
-      if (joined == nullptr) return std::move(keep.existing);
+  // Steps 4 and 1 in turn, until there is a result, or nobody who makes it.
+  const auto wait = [&](const auto& wanted, departure<Core, result_type>* own) -> result_type {
+    while (joined != nullptr) {
       if (result_type result = joined->template wait<typename Core::sync>()) return result; // 4
+      joined = nullptr;
+      if (result_type result = board<user_code, Keep, Node>(container, hash, look.matcher(wanted),
+                                                            look.flight_matcher(wanted), joined, own))
+        return result;
     }
+    return result_type();
   };
 
-  if (result_type existing = find_or_wait(key, nullptr)) return existing; // a hit allocates nothing
-  Creation creation(container, hash, std::forward<Key>(key), factory);    // 2
+  if (result_type existing = wait(key, nullptr)) return existing;
+  Creation creation(container, hash, std::forward<Key>(key), factory); // 2
   departure<Core, result_type> own(container, hash, std::addressof(creation.key()));
-  if (result_type existing = find_or_wait(creation.key(), &own)) return existing;
+  if (result_type existing = board<user_code, Keep, Node>(container, hash, look.matcher(creation.key()),
+                                                          look.flight_matcher(creation.key()), joined, &own))
+    return existing;
+  if (result_type existing = wait(creation.key(), &own)) return existing;
 
   new_entry<Core, Node>& made = creation.create(); // 3
   if (made.owner() == nullptr) return result_type();
@@ -127,6 +137,27 @@ decltype(Keep::existing) get_or_create(Core& container, std::uint32_t hash, Key&
     return std::move(keep.existing);
   }
   own.landed(result);
+  return result;
+}
+
+/// `Keep` takes the result from a living entry (operations.hpp), Keep::of(new_entry) from the new one.
+/// `Creation` makes the new entry: Creation(container, hash, key, factory) allocates and takes the key; key()
+/// is that key; create() runs the factory and gives a new_entry with an owner, or without one if the factory
+/// returned null. `look.matcher(key)` and `look.flight_matcher(key)` say whether a node, or a flight, has
+/// that key. A hit allocates nothing, and its result is made in the caller's place.
+template <bool user_code, class Creation, class Keep, class Node, class Core, class Key, class Look,
+          class Factory>
+decltype(Keep::existing) get_or_create(Core& container, std::uint32_t hash, Key&& key, const Look& look,
+                                       Factory& factory) {
+  using result_type = decltype(Keep::existing);
+  boarding<result_type> joined;
+  result_type result =
+      board<user_code, Keep, Node>(container, hash, look.matcher(key), look.flight_matcher(key), joined,
+                                   static_cast<departure<Core, result_type>*>(nullptr));
+  if (!result) {
+    move_into(result, wait_or_create<user_code, Creation, Keep, Node>(container, hash, std::forward<Key>(key),
+                                                                      look, factory, std::move(joined)));
+  }
   return result;
 }
 
