@@ -152,8 +152,16 @@ template <class Key> class tbb_table {
 
  private:
   using value = std::weak_ptr<object>;
-  using map = oneapi::tbb::concurrent_hash_map<Key, value, oneapi::tbb::tbb_hash_compare<Key>,
-                                               std::allocator<std::pair<const Key, value>>>;
+  // Its own hash leaves strided integers in a few of its 2^n buckets: a hundred times slower.
+  struct mixed {
+    static std::size_t hash(const Key& key) noexcept {
+      const std::size_t hash = std::hash<Key>()(key) * 0x9e3779b97f4a7c15U;
+      return hash ^ (hash >> 32);
+    }
+    static bool equal(const Key& a, const Key& b) noexcept { return a == b; }
+  };
+  using map =
+      oneapi::tbb::concurrent_hash_map<Key, value, mixed, std::allocator<std::pair<const Key, value>>>;
   map map_;
 };
 #endif
