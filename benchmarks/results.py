@@ -57,8 +57,9 @@ class Results:
 
 
 def thread_safe_peer(name):
-    """Python's dictionary is there to be seen, not to be beaten: its time holds an interpreter's."""
-    return not name.startswith(OURS) and not name.endswith(UNLOCKED) and name != "cpython"
+    """Python's dictionary is there to be seen, not to be beaten: its time holds an interpreter's. What is called
+    alone is a part of the work."""
+    return not name.startswith(OURS) and not name.endswith((UNLOCKED, "_alone")) and name != "cpython"
 
 
 def erasing_peer(name):

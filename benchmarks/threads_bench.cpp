@@ -10,12 +10,32 @@
 #include "weakref_maps.hpp"
 
 #include <memory>
+#include <vector>
 
 namespace {
 
 using namespace bench;
 
 constexpr std::size_t rounds = 8;
+
+// No dictionary at all: an array of weak_ptrs that nobody changes. What two threads lose here they lose by counting
+// up and down in the same objects.
+class weak_pointers {
+ public:
+  using key_type = std::int64_t;
+  using owner = std::shared_ptr<object>;
+  static constexpr std::string_view name = "weak_ptr_alone";
+
+  owner make(key_type, std::int64_t id) {
+    owner made = std::make_shared<object>(id);
+    pointers_.push_back(made);
+    return made;
+  }
+  owner get(key_type key) const { return pointers_[static_cast<std::size_t>(key)].lock(); }
+
+ private:
+  std::vector<std::weak_ptr<object>> pointers_;
+};
 
 template <class Map, class Work>
 void share(benchmark::State& state, std::size_t size, std::size_t threads, Work work) {
@@ -50,8 +70,14 @@ template <class Map> void mix(benchmark::State& state, std::size_t size, std::si
   });
 }
 
+constexpr auto get = [](const auto& map, std::int64_t key) { return map.get(key)->id; };
+
+template <class Map> void ask_hits(std::size_t size) {
+  ask_threads(name_of("shared_hit", dense_keys::name, size, Map::name), draws * rounds,
+              [=](benchmark::State& state, std::size_t threads) { share<Map>(state, size, threads, get); });
+}
+
 template <class... Map> void ask_all(types<Map...>, std::size_t size) {
-  constexpr auto get = [](const auto& map, std::int64_t key) { return map.get(key)->id; };
   constexpr auto glimpse = [](const auto& map, std::int64_t key) {
     std::int64_t id = 0;
     map.visit(key, [&id](const object& found) { id = found.id; });
@@ -60,9 +86,7 @@ template <class... Map> void ask_all(types<Map...>, std::size_t size) {
   const auto name = [size](std::string_view question, std::string_view map) {
     return name_of(question, dense_keys::name, size, map);
   };
-  (ask_threads(name("shared_hit", Map::name), draws * rounds,
-               [=](benchmark::State& state, std::size_t threads) { share<Map>(state, size, threads, get); }),
-   ...);
+  (ask_hits<Map>(size), ...);
   (ask_threads(
        name("shared_visit", Map::name), draws * rounds,
        [=](benchmark::State& state, std::size_t threads) { share<Map>(state, size, threads, glimpse); }),
@@ -78,5 +102,6 @@ void bench::register_benchmarks() {
   for (std::size_t size : sizes) {
     ask_all(peers<std::int64_t>(), size);
     ask_all(types<weakref_emplaced<std::int64_t>, weakref_inserted<std::int64_t>>(), size);
+    ask_hits<weak_pointers>(size);
   }
 }
