@@ -1182,16 +1182,21 @@ TEST_CASE("WeakKeyDictionary: by value: an equal key stored while the old one di
   };
   weakref::WeakKeyDictionary<Dying, int, Same> all;
   const auto successor = std::make_shared<Dying>([] {});
-  auto old = std::make_shared<Dying>([&] {
-    CHECK_FALSE(all.contains(successor));
-    CHECK(all.insert_or_assign(successor, 1));
-    CHECK_FALSE(all.insert_or_assign(successor, 2));
+  const std::vector<std::function<void()>> ways{[&] { CHECK(all.insert(successor, 2)); },
+                                                [&] { CHECK(all.insert_or_assign(successor, 2)); },
+                                                [&] { CHECK(all.setdefault(successor, 2) == 2); }};
+  for (const auto& store : ways) {
+    auto old = std::make_shared<Dying>([&] {
+      CHECK_FALSE(all.contains(successor));
+      store();
+      CHECK(all.at(successor) == 2);
+    });
+    all.insert(old, 1);
+    old.reset();
     CHECK(all.at(successor) == 2);
-  });
-  all.insert(old, 1);
-  old.reset();
-  CHECK(all.at(successor) == 2);
-  CHECK(all.size() == 1);
+    CHECK(all.size() == 1);
+    all.clear();
+  }
 
   // The same from a ref's callback and a value's end, when the old entry has gone already.
   weakref::WeakKeyDictionary<Word, std::shared_ptr<Mortal>, WordHash, WordEqual> words;

@@ -98,7 +98,7 @@ template <class T> void move_into(std::shared_ptr<T>& place, std::shared_ptr<T>&
   place = std::move(from);
 }
 template <class T> void move_into(std::optional<T>& place, std::optional<T>&& from) {
-  if (from.has_value()) place.emplace(std::move(*from));
+  place.emplace(std::move(*from)); // a mapped value is there, or the factory has thrown
 }
 
 /// Step 1 found nothing, or a flight.
