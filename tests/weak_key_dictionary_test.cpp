@@ -1327,6 +1327,7 @@ TEST_CASE("WeakKeyDictionary: by value: a comparison that kills the key it finds
   dying([&] { CHECK_FALSE(words.visit(wanted, [](int&) {})); });
   dying([&] { CHECK(words.pop(wanted) == std::nullopt); });
   dying([&] { CHECK_FALSE(words.erase(wanted)); });
+  dying([&] { CHECK(words.setdefault(word("kiwi"), 2) == 2); });
   Word::reset();
 }
 
