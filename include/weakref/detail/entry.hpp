@@ -54,11 +54,6 @@ struct alignas(8) entry : watcher {
 };
 static_assert(sizeof(entry) == 32);
 
-inline void watch_list::start_with(entry& first) noexcept {
-  word_.store(reinterpret_cast<std::uintptr_t>(static_cast<watcher*>(&first)) | entries,
-              std::memory_order_relaxed);
-}
-
 } // namespace detail
 } // namespace v0
 } // namespace weakref

@@ -63,8 +63,10 @@ class watch_list {
 
   /// What the word says, without locking. Only for who knows that nobody can change it.
   std::uintptr_t peek() const noexcept { return word_.load(std::memory_order_relaxed); }
-  /// The first watcher of a list that no other thread knows yet: whoever hands out the owner publishes it.
-  void start_with(entry& first) noexcept;
+  /// The first entry of a list that no other thread knows yet: whoever hands out the owner publishes it.
+  void start_with(watcher& first) noexcept {
+    word_.store(reinterpret_cast<std::uintptr_t>(&first) | entries, std::memory_order_relaxed);
+  }
 
  private:
   template <class Sync> friend class list_lock;
