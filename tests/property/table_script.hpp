@@ -100,12 +100,12 @@ class table_script final : public script_base {
       command_ = "find by hash";
       const std::uint32_t hash = any_hash();
       std::size_t asked = 0;
-      const std::uint32_t at = real_.find(hash, [&](const entry& candidate) {
+      const auto end = real_.find(hash, [&](const entry& candidate) {
         expect(candidate.hash == hash, "asked about an entry with another hash");
         ++asked;
         return false;
       });
-      expect(at == table::none, "found although nothing matched");
+      expect(end.found == nullptr, "found although nothing matched");
       std::size_t wanted = 0;
       for (const entry* const each : present_) wanted += each->hash == hash ? 1 : 0;
       expect(asked == wanted, "entries with this hash that were asked about");
@@ -134,7 +134,11 @@ class table_script final : public script_base {
       expect(real_.has_room(), "no room after growing");
     }
     entry& added = make(hash);
-    real_.insert(added);
+    if (below(2) == 0) {
+      real_.insert(added);
+    } else {
+      real_.insert(search(hash), added);
+    }
     present_.push_back(&added);
   }
   void erase_some(int count) {
@@ -172,7 +176,25 @@ class table_script final : public script_base {
     return at >= from ? at - from : at + real_.capacity() - from;
   }
 
+  table::place search(std::uint32_t hash) const {
+    return real_.find(hash, [](const entry&) { return false; });
+  }
+  // What a search found stays true until something changes.
+  void compare_searches() {
+    for (const searched& before : searches_) {
+      if (before.changes != real_.changes()) continue;
+      const auto now = real_.find(before.hash, [](const entry&) { return true; });
+      expect(now.found == before.end.found && now.index == before.end.index &&
+                 now.distance == before.end.distance,
+             "a change that was not counted");
+    }
+    if (searches_.size() > 4) searches_.clear();
+    const std::uint32_t hash = present_.empty() || below(2) == 0 ? any_hash() : any_entry().hash;
+    searches_.push_back({hash, real_.changes(), real_.find(hash, [](const entry&) { return true; })});
+  }
+
   void compare() override {
+    compare_searches();
     expect(real_.size() == present_.size(), "size()");
     const std::uint32_t capacity = real_.capacity();
     expect(std::uint64_t{real_.size()} * 5 <= std::uint64_t{capacity} * 4,
@@ -201,6 +223,12 @@ class table_script final : public script_base {
     compare();
   }
 
+  struct searched {
+    std::uint32_t hash;
+    std::uint64_t changes;
+    table::place end;
+  };
+
   const unsigned shard_bits_;
   const int hashes_;
   const int longest_run_;
@@ -208,6 +236,7 @@ class table_script final : public script_base {
   std::list<entry> made_; // those that are gone as well: an address is used once
   table real_;
   std::vector<const entry*> present_;
+  std::vector<searched> searches_;
 };
 
 } // namespace model

@@ -75,6 +75,13 @@ template <class Node, class Mutex, class Allocator> class core final : public co
   bool accepts_untracked() const noexcept { return accept_untracked_; }
   shards_type& all_shards() noexcept { return shards_; }
 
+  /// What a search found, and when.
+  struct last_look {
+    const shard* where = nullptr;
+    std::uint64_t changes = 0;
+    typename table_type::place found = {};
+  };
+
   /// The lock of one shard, and what may be done under it. With user code (a comparison, a visit function)
   /// the thread's record says so meanwhile, and what was put off because of it runs after the unlock.
   template <bool runs_user_code> class access {
@@ -93,11 +100,17 @@ template <class Node, class Mutex, class Allocator> class core final : public co
 
     shard* operator->() const noexcept { return &shard_; }
     template <class Match> Node* find(std::uint32_t hash, Match&& match) const {
-      const std::uint32_t index = find_index(hash, match);
-      return index == none ? nullptr : &at(index);
+      return static_cast<Node*>(find_place(hash, match).found);
     }
-    template <class Match> std::uint32_t find_index(std::uint32_t hash, Match&& match) const {
+    using place = typename table_type::place;
+    template <class Match> place find_place(std::uint32_t hash, Match&& match) const {
       return shard_.entries.find(hash, [&](entry& found) { return match(static_cast<Node&>(found)); });
+    }
+    /// The same for who has looked before, and perhaps needs not look again.
+    template <class Match> place find_place(std::uint32_t hash, Match&& match, last_look& before) const {
+      if (before.where != &shard_ || before.changes != shard_.entries.changes())
+        before = {&shard_, shard_.entries.changes(), find_place(hash, match)};
+      return before.found;
     }
     Node& at(std::uint32_t index) const noexcept { return static_cast<Node&>(shard_.entries[index]); }
     void take_out(std::uint32_t index) const noexcept {

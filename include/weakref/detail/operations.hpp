@@ -199,12 +199,11 @@ template <class Node> struct put_result {
   bool is_stored = false;
 };
 
-/// Under the lock: 0 if one more entry fits, else the capacity that is needed. Moves the entries into `room`
-/// if that helps, which holds the old slots then.
+/// Under the lock, of a full table: 0 if one more entry fits now, else the capacity that is needed. Moves the entries
+/// into `room` if that helps, which holds the old slots then.
 template <class Access, class Swept, class Slots>
 std::uint32_t make_room(Access& shard, Swept& swept, bool may_hold_dead, Slots& room) noexcept {
   auto& entries = shard->entries;
-  if (entries.has_room()) return 0;
   if (may_hold_dead) {
     swept.sweep(shard, entries.capacity());
     if (!entries.is_crowded()) return 0;
@@ -214,27 +213,32 @@ std::uint32_t make_room(Access& shard, Swept& swept, bool may_hold_dead, Slots& 
   return 0;
 }
 
-/// One attempt at put().
+/// One attempt at put_unreleased().
 template <bool user_code, class Node, class Core, class Match, class Keep, class Slots>
 put_result<Node> try_put(Core& container, new_entry<Core, Node>& added, Keep& keep, Match&& match,
-                         flight* ending, Slots& room) {
+                         flight* ending, typename Core::last_look& before, Slots& room) {
   put_result<Node> result;
   swept_entries<Core, Node> swept(container);
   typename Core::template access<user_code> shard(container, added.node().hash);
   if (container.accepts_untracked()) swept.sweep(shard, slots_per_operation);
 
-  const std::uint32_t index = shard.find_index(added.node().hash, match);
-  if (index == Core::none) {
+  auto& entries = shard->entries;
+  const auto place = shard.find_place(added.node().hash, match, before);
+  if (place.found == nullptr) {
     if (!keep.inserts) return result;
-    result.missing_capacity = make_room(shard, swept, container.accepts_untracked(), room);
-    if (result.missing_capacity != 0) return result;
-    shard->entries.insert(added.node());
+    if (entries.has_room()) [[likely]] {
+      entries.insert(place, added.node());
+    } else {
+      result.missing_capacity = make_room(shard, swept, container.accepts_untracked(), room);
+      if (result.missing_capacity != 0) return result;
+      entries.insert(added.node());
+    }
     shard->count_entries();
     result.is_stored = true;
-  } else if (Node& found = shard.at(index); keep(found)) {
+  } else if (Node& found = static_cast<Node&>(*place.found); keep(found)) {
     // A dead entry of this key gives up its slot here, so the table never holds two; its own death, or
     // release(), does the rest.
-    shard->entries.replace(index, added.node());
+    entries.replace(place.index, added.node());
     result.is_stored = true;
     result.replaced = &found;
   }
@@ -244,17 +248,18 @@ put_result<Node> try_put(Core& container, new_entry<Core, Node>& added, Keep& ke
 }
 
 /// Puts a bound node into the table; `keep` decides about an entry of the same key. A flight that ends with
-/// it leaves the shard in the same moment. The caller releases what was replaced.
+/// it leaves the shard in the same moment. `before` is what is known of the place. The caller releases what was
+/// replaced.
 ///
 /// Throws: std::bad_alloc, what `match` and `keep` throw; then nothing is stored, and the flight goes on.
 template <bool user_code, class Node, class Core, class Match, class Keep>
 put_result<Node> put_unreleased(Core& container, new_entry<Core, Node>& added, Keep& keep, Match&& match,
-                                flight* ending = nullptr) {
+                                flight* ending = nullptr, typename Core::last_look before = {}) {
   using slots_type = typename Core::slots_type;
   const typename slots_type::allocator_type allocator(container.allocator());
   slots_type room(allocator);
   for (;;) {
-    auto result = try_put<user_code, Node>(container, added, keep, match, ending, room);
+    auto result = try_put<user_code, Node>(container, added, keep, match, ending, before, room);
     if (result.missing_capacity == 0) return result;
     // Room is made with no lock held; then everything is looked at again.
     if (container.all_shards().should_split(result.missing_capacity)) {
@@ -267,8 +272,9 @@ put_result<Node> put_unreleased(Core& container, new_entry<Core, Node>& added, K
 
 /// The same, and releases what was replaced. True if the node was stored.
 template <bool user_code, class Node, class Core, class Match, class Keep>
-bool put(Core& container, new_entry<Core, Node>& added, Keep& keep, Match&& match, flight* ending = nullptr) {
-  const auto result = put_unreleased<user_code, Node>(container, added, keep, match, ending);
+bool put(Core& container, new_entry<Core, Node>& added, Keep& keep, Match&& match, flight* ending = nullptr,
+         const typename Core::last_look& before = {}) {
+  const auto result = put_unreleased<user_code, Node>(container, added, keep, match, ending, before);
   if (result.replaced != nullptr) container.release(*result.replaced);
   return result.is_stored;
 }
@@ -305,12 +311,13 @@ typename Core::owner_type take(Core& container, std::uint32_t hash, Match&& matc
   {
     swept_entries<Core, Node> swept(container);
     typename Core::template access<user_code> shard(container, hash);
-    const std::uint32_t index = shard.find_index(hash, match);
-    if (index != Core::none) owner = lock_owner<typename Core::sync>(shard.at(index).weak());
+    const auto place = shard.find_place(hash, match);
+    auto* const found = static_cast<Node*>(place.found);
+    if (found != nullptr) owner = lock_owner<typename Core::sync>(found->weak());
     if (owner != nullptr) {
-      rest.under_lock(shard.at(index));
-      taken = &shard.at(index);
-      shard.take_out(index);
+      rest.under_lock(*found);
+      taken = found;
+      shard.take_out(place.index);
     } else if (container.accepts_untracked()) {
       swept.sweep(shard, slots_per_operation);
     }

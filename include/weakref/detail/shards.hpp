@@ -57,8 +57,8 @@ template <class Node, class Mutex, class Allocator> class shards {
     bool is_retired = false;
     std::atomic<std::uint32_t> size{0};
     std::uint32_t rover = 0; // where the next look for dead untracked entries begins
-    flight_list flights;
     table_type entries;
+    flight_list flights;
   };
 
   shards(const Allocator& allocator, std::size_t wanted) : allocator_(allocator), first_(allocator, 0) {

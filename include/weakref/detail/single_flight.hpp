@@ -32,12 +32,14 @@ template <class Core, class Result> class departure {
  public:
   using landing_type = landing<Result>;
 
-  /// Throws: std::bad_alloc.
-  departure(Core& container, std::uint32_t hash, const void* key)
-      : container_(container), landing_(std::allocate_shared<landing_type>(container.allocator())) {
+  /// `spare` is a landing that nobody else has seen, or null. Throws: std::bad_alloc, only without.
+  departure(Core& container, std::uint32_t hash, const void* key, std::shared_ptr<void>&& spare)
+      : container_(container) {
+    if (spare == nullptr) spare = std::allocate_shared<landing_type>(container.allocator());
     flight_.hash = hash;
     flight_.key = key;
-    flight_.destination = landing_;
+    flight_.destination = std::move(spare);
+    destination().creator = &this_thread();
   }
   ~departure() {
     if (!is_flying_) return;
@@ -46,7 +48,7 @@ template <class Core, class Result> class departure {
       const typename Core::template access<false> shard(container_, flight_.hash);
       shard->flights.remove(flight_);
     }
-    if (has_waiters()) landing_->template finish<typename Core::sync>();
+    if (flight_.is_awaited) destination().template finish<typename Core::sync>();
   }
   departure(const departure&) = delete;
   departure& operator=(const departure&) = delete;
@@ -60,35 +62,41 @@ template <class Core, class Result> class departure {
   /// The flight has been taken down with this result.
   void landed(const Result& result) noexcept {
     is_flying_ = false;
-    if (has_waiters()) landing_->template arrive<typename Core::sync>(result);
+    if (flight_.is_awaited) destination().template arrive<typename Core::sync>(result);
   }
 
  private:
-  // Who joined did so under the lock under which the flight was taken down: nobody can join any more. Two counts
-  // are ours.
-  bool has_waiters() const noexcept { return landing_.use_count() > 2; }
+  landing_type& destination() const noexcept {
+    return *static_cast<landing_type*>(flight_.destination.get());
+  }
 
   Core& container_;
-  std::shared_ptr<landing_type> landing_;
   flight flight_;
   bool is_flying_ = false;
 };
 
-/// A flight to wait for, or none.
-template <class Result> using boarding = std::shared_ptr<landing<Result>>;
+/// What who finds no entry takes along from step 1.
+template <class Core, class Result> struct boarding {
+  std::shared_ptr<landing<Result>> joined; // a flight to wait for, or none
+  std::shared_ptr<void> spare;             // else a landing for a flight of one's own, or none
+  typename Core::last_look look;
+};
 
-/// Step 1: what Keep::look says of a living entry; or else empty, and perhaps a flight in `joined`, which was null.
+/// Step 1: what Keep::look says of a living entry; or else empty, and something in `pass`, where nothing was joined.
 template <bool user_code, class Keep, class Node, class Core, class Match, class MatchFlight, class Result>
 Result board(Core& container, std::uint32_t hash, Match&& match, MatchFlight&& match_flight,
-             boarding<Result>& joined, departure<Core, Result>* own) {
+             boarding<Core, Result>& pass, departure<Core, Result>* own) {
   typename Core::template access<user_code> shard(container, hash);
-  Node* const found = shard.find(hash, match);
+  auto* const found = static_cast<Node*>(shard.find_place(hash, match, pass.look).found);
   Result result = found == nullptr ? Result() : Keep::look(*found);
   if (!result) {
-    if (const flight* const other = shard->flights.find(hash, match_flight)) {
-      joined = std::static_pointer_cast<landing<Result>>(other->destination);
+    if (flight* const other = shard->flights.find(hash, match_flight)) {
+      other->is_awaited = true;
+      pass.joined = std::static_pointer_cast<landing<Result>>(other->destination);
     } else if (own != nullptr) {
       own->take_off(shard);
+    } else {
+      pass.spare = shard->flights.take_spare();
     }
   }
   return result;
@@ -105,16 +113,16 @@ template <class T> void move_into(std::optional<T>& place, std::optional<T>&& fr
 template <bool user_code, class Creation, class Keep, class Node, class Core, class Key, class Look,
           class Factory>
 decltype(Keep::existing) wait_or_create(Core& container, std::uint32_t hash, Key&& key, const Look& look,
-                                        Factory& factory, boarding<decltype(Keep::existing)> joined) {
+                                        Factory& factory, boarding<Core, decltype(Keep::existing)>& pass) {
   using result_type = decltype(Keep::existing);
 
   // Steps 4 and 1 in turn, until there is a result, or nobody who makes it.
   const auto wait = [&](const auto& wanted, departure<Core, result_type>* own) -> result_type {
-    while (joined != nullptr) {
-      if (result_type result = joined->template wait<typename Core::sync>()) return result; // 4
-      joined = nullptr;
+    while (pass.joined != nullptr) {
+      if (result_type result = pass.joined->template wait<typename Core::sync>()) return result; // 4
+      pass.joined = nullptr;
       if (result_type result = board<user_code, Keep, Node>(container, hash, look.matcher(wanted),
-                                                            look.flight_matcher(wanted), joined, own))
+                                                            look.flight_matcher(wanted), pass, own))
         return result;
     }
     return result_type();
@@ -122,9 +130,9 @@ decltype(Keep::existing) wait_or_create(Core& container, std::uint32_t hash, Key
 
   if (result_type existing = wait(key, nullptr)) return existing;
   Creation creation(container, hash, std::forward<Key>(key), factory); // 2
-  departure<Core, result_type> own(container, hash, std::addressof(creation.key()));
+  departure<Core, result_type> own(container, hash, std::addressof(creation.key()), std::move(pass.spare));
   if (result_type existing = board<user_code, Keep, Node>(container, hash, look.matcher(creation.key()),
-                                                          look.flight_matcher(creation.key()), joined, &own))
+                                                          look.flight_matcher(creation.key()), pass, &own))
     return existing;
   if (result_type existing = wait(creation.key(), &own)) return existing;
 
@@ -132,7 +140,7 @@ decltype(Keep::existing) wait_or_create(Core& container, std::uint32_t hash, Key
   if (made.owner() == nullptr) return result_type();
   result_type result = Keep::of(made);
   Keep keep;
-  if (!put<user_code, Node>(container, made, keep, look.matcher(creation.key()), own.get())) {
+  if (!put<user_code, Node>(container, made, keep, look.matcher(creation.key()), own.get(), pass.look)) {
     own.landed(keep.existing);
     return std::move(keep.existing);
   }
@@ -150,13 +158,13 @@ template <bool user_code, class Creation, class Keep, class Node, class Core, cl
 decltype(Keep::existing) get_or_create(Core& container, std::uint32_t hash, Key&& key, const Look& look,
                                        Factory& factory) {
   using result_type = decltype(Keep::existing);
-  boarding<result_type> joined;
+  boarding<Core, result_type> pass;
   result_type result =
-      board<user_code, Keep, Node>(container, hash, look.matcher(key), look.flight_matcher(key), joined,
+      board<user_code, Keep, Node>(container, hash, look.matcher(key), look.flight_matcher(key), pass,
                                    static_cast<departure<Core, result_type>*>(nullptr));
   if (!result) {
     move_into(result, wait_or_create<user_code, Creation, Keep, Node>(container, hash, std::forward<Key>(key),
-                                                                      look, factory, std::move(joined)));
+                                                                      look, factory, pass));
   }
   return result;
 }

@@ -65,6 +65,8 @@ template <class Allocator> class table {
       : slots_(typename slots_type::allocator_type(allocator)), shard_bits_(shard_bits) {}
 
   std::uint32_t size() const noexcept { return size_; }
+  /// Another number after each change: what was found before is still so, if this is.
+  std::uint64_t changes() const noexcept { return changes_; }
   std::uint32_t capacity() const noexcept { return static_cast<std::uint32_t>(slots_.size()); }
   bool has_room() const noexcept { return size_ < limit(capacity()); }
   /// So full, after a sweep, that it should grow all the same: the next sweep must be many stores away.
@@ -78,14 +80,22 @@ template <class Allocator> class table {
     return std::max(capacity_for(4), capacity() < 64 ? 2 * capacity() : capacity() + capacity() / 2);
   }
 
-  /// The index of the entry that matches, or none. `match(entry&)` is asked about entries with this hash; it may be
+  /// Where a search ended: at the entry that it was for, or where that would have to go.
+  struct place {
+    entry* found = nullptr;
+    std::uint32_t index = none;
+    std::uint32_t distance = 0;
+  };
+
+  /// Where the entry is that matches. `match(entry&)` is asked about entries with this hash; it may be
   /// user code, and must change nothing here.
-  template <class Match> std::uint32_t find(std::uint32_t hash, Match&& match) const {
+  template <class Match> place find(std::uint32_t hash, Match&& match) const {
     return probe(hash, [&](slot seen) { return entry_of(seen)->hash == hash && match(*entry_of(seen)); });
   }
   /// The index of this very entry, or none. Reads no other.
   std::uint32_t find_entry(const entry& wanted) const noexcept {
-    return probe(wanted.hash, [&](slot seen) { return entry_of(seen) == &wanted; });
+    const place end = probe(wanted.hash, [&](slot seen) { return entry_of(seen) == &wanted; });
+    return end.found == nullptr ? none : end.index;
   }
 
   entry& operator[](std::uint32_t index) const noexcept { return *entry_of(slots_[index]); }
@@ -93,13 +103,20 @@ template <class Allocator> class table {
 
   /// Needs room, and an entry that is not in the table.
   void insert(entry& added) noexcept { insert(added.hash, address_bits(added) | fragment_of(added.hash)); }
+  /// The same where a search for it ended in vain, if nothing has changed since.
+  void insert(const place& end, entry& added) noexcept {
+    if (end.distance >= saturated) return insert(added); // the search saw no difference among the saturated
+    insert_at(end.index, end.distance, address_bits(added) | fragment_of(added.hash));
+  }
 
   /// Puts another entry with the same hash in place of the one there.
   void replace(std::uint32_t index, entry& added) noexcept {
+    ++changes_;
     slots_[index] = (slots_[index] & ~address_mask) | address_bits(added);
   }
 
   void erase(std::uint32_t index) noexcept {
+    ++changes_;
     --size_;
     const std::uint32_t end = capacity();
     for (;;) {
@@ -115,6 +132,7 @@ template <class Allocator> class table {
 
   /// Moves the entries to these (empty, larger) slots, which hold the old ones afterwards.
   void rehash(slots_type& slots) noexcept {
+    ++changes_;
     slots_.swap(slots);
     size_ = 0;
     const auto former = static_cast<std::uint32_t>(slots.size());
@@ -134,6 +152,7 @@ template <class Allocator> class table {
 
   /// Hands everything out: slots and, in them, the entries.
   void take_all(slots_type& slots) noexcept {
+    ++changes_;
     slots_.swap(slots);
     size_ = 0;
   }
@@ -158,8 +177,8 @@ template <class Allocator> class table {
     return ((slot{hash} << 44) & (fragment_mask & ~slot{7})) | (hash & 7U);
   }
 
-  template <class Test> std::uint32_t probe(std::uint32_t hash, Test&& test) const {
-    if (size_ == 0) return none;
+  template <class Test> place probe(std::uint32_t hash, Test&& test) const {
+    if (slots_.empty()) return {};
     const slot* const slots = slots_.data();
     const std::uint32_t end = capacity();
     std::uint32_t at = home(hash);
@@ -167,9 +186,9 @@ template <class Allocator> class table {
     for (slot distance = one_step;;) {
       const slot seen = slots[at];
       if ((seen & ~address_mask) == (distance | fragment)) {
-        if (test(seen)) return at;
+        if (test(seen)) return {entry_of(seen), at, 0};
       } else if (seen < distance) {
-        return none;
+        return {nullptr, at, distance_of(distance)};
       }
       if (distance < saturated * one_step) distance += one_step;
       if (++at == end) at = 0;
@@ -178,7 +197,6 @@ template <class Allocator> class table {
 
   /// `added` without its distance.
   void insert(std::uint32_t hash, slot added) noexcept {
-    ++size_;
     const std::uint32_t end = capacity();
     std::uint32_t at = home(hash);
     std::uint32_t distance = 1;
@@ -186,6 +204,13 @@ template <class Allocator> class table {
       ++distance;
       if (++at == end) at = 0;
     }
+    insert_at(at, distance, added);
+  }
+  /// Those there move on.
+  void insert_at(std::uint32_t at, std::uint32_t distance, slot added) noexcept {
+    ++changes_;
+    ++size_;
+    const std::uint32_t end = capacity();
     slot carried = added | std::min(distance, saturated) * one_step;
     while (slots_[at] != 0) {
       std::swap(carried, slots_[at]);
@@ -221,6 +246,7 @@ template <class Allocator> class table {
   slots_type slots_;
   std::uint32_t size_ = 0;
   std::uint32_t shard_bits_;
+  std::uint64_t changes_ = 0;
 };
 
 } // namespace detail
