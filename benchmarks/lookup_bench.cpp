@@ -67,6 +67,7 @@ template <class Keys, class... Map> void ask_all(types<Map...>, std::size_t size
 template <class Keys> void ask_about() {
   using key = typename Keys::type;
   for (std::size_t size : sizes) ask_all<Keys>(peers<key>() + lazy_unlocked<key>() + ours<key>(), size);
+  ask_all<Keys>(types<weakref_counted<key>>(), sizes[0]); // what statistics cost where they are wanted
 }
 
 } // namespace

@@ -78,6 +78,10 @@ template <class Key>
 struct weakref_unlocked : emplaced_map<weakref::local::WeakValueDictionary<Key, object>> {
   static constexpr std::string_view name = "weakref_unlocked";
 };
+template <class Key>
+struct weakref_counted : emplaced_map<weakref::counted::WeakValueDictionary<Key, object>> {
+  static constexpr std::string_view name = "weakref_counted";
+};
 
 template <class Key> using ours = types<weakref_emplaced<Key>, weakref_inserted<Key>, weakref_unlocked<Key>>;
 

@@ -48,3 +48,8 @@ void copy_watchers(referent_header* header, std::vector<const void*>& out) {
 } // namespace detail
 } // namespace v0
 } // namespace weakref
+
+// In the one file that whatever tracks an object needs, so that it comes along from a static library too.
+#if defined(WEAKREF_GDB_SECTION)
+#include WEAKREF_GDB_SECTION
+#endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <weakref/errors.hpp>
 
+#include <weakref/assert.hpp>
 #include <weakref/detail/death.hpp>
 #include <weakref/detail/tracking.hpp>
 #include <weakref/mutex.hpp>
@@ -74,10 +75,10 @@ void report_unraisable() noexcept {
   }
 }
 
-void throw_untracked(std::string_view type, bool is_null, bool may_accept_untracked) {
+void throw_untracked(literal_part type, bool is_null, bool may_accept_untracked) {
   std::string message =
       is_null ? "weakref: a null or ownerless pointer to " : "weakref: an untracked object of type ";
-  message += type;
+  message.append(type.begin, type.size);
   message +=
       " was given to something that must hear of its death. Remedies: make it with "
       "weakref::make_tracked<T>(...), derive its class from weakref::enable_weakref, or pass the pointer "
@@ -86,11 +87,12 @@ void throw_untracked(std::string_view type, bool is_null, bool may_accept_untrac
   throw untracked_error(message);
 }
 
+} // namespace detail
+
 void assertion_failed(const char* condition, const char* message, const char* file, int line) noexcept {
   std::fprintf(stderr, "%s:%d: weakref: %s (%s)\n", file, line, message, condition);
   std::abort();
 }
 
-} // namespace detail
 } // namespace v0
 } // namespace weakref

@@ -107,6 +107,12 @@ template <class T> struct traveller : std::allocator<T> {
 
 } // namespace
 
+TEST_CASE("shards: each is one cache line") {
+  using shards =
+      weakref::detail::shards<weakref::detail::set_node<int>, weakref::adaptive_mutex, std::allocator<int>>;
+  CHECK(sizeof(shards::shard) == 64);
+}
+
 TEST_CASE("options: any number of shards is the same dictionary") {
   for (const std::size_t shards : {std::size_t{0}, std::size_t{1}, std::size_t{2}, std::size_t{3},
                                    std::size_t{7}, std::size_t{16}, std::size_t{64}}) {

@@ -25,6 +25,8 @@
 // destructor and on threads that still run. (Python calls none once its shutdown is over; here an object that
 // dies even later is still finalized.)
 
+#include <weakref/assert.hpp>
+#include <weakref/detail/forward_callback.hpp>
 #include <weakref/detail/tracking.hpp>
 #include <weakref/fwd.hpp>
 #include <weakref/ref.hpp>
@@ -95,7 +97,9 @@ class finalizer_of final : public finalizer_returning<Result> {
   template <class Function, class... Arguments>
   explicit finalizer_of(const std::shared_ptr<T>& owner, Function&& function, Arguments&&... arguments)
       : call_(std::in_place, std::forward<Function>(function), std::forward<Arguments>(arguments)...),
-        watch_(std::in_place, owner, on_death{this}) {}
+        watch_(std::in_place, owner, on_death{this}) {
+    WEAKREF_ASSERT(!is_null_function(std::get<0>(*call_)), "a finalizer is given a null function to call");
+  }
 
   std::shared_ptr<const void> referent() const noexcept override { return (*watch_)(); }
   void disarm() noexcept override { watch_.reset(); }
@@ -137,7 +141,7 @@ template <class F, class T> const std::shared_ptr<T>& checked(const std::shared_
 /// What handles of every result have in common.
 template <class Finalizer> class finalize_handle {
  public:
-  /// True until it was called, detached, or run by death or exit.
+  /// Whether it is still to run. True until it was called, detached, or run by death or exit.
   bool alive() const noexcept { return finalizer_ != nullptr && !finalizer_->is_claimed(); }
   /// The object's owner, if the finalizer is alive; else empty.
   std::shared_ptr<const void> peek() const noexcept {
@@ -155,6 +159,7 @@ template <class Finalizer> class finalize_handle {
   }
   /// Whether it runs when the program ends, if it is still alive then. True at first.
   bool atexit() const noexcept { return alive() && finalizer_->runs_at_exit(); }
+  /// Says whether it shall. Nothing happens if it is not alive.
   void atexit(bool yes) noexcept {
     if (finalizer_ != nullptr) finalizer_->run_at_exit(yes);
   }
@@ -205,7 +210,7 @@ template <class Result> class finalize : public detail::finalize_handle<detail::
   }
 
   /// Calls the function and returns its result; nothing if the finalizer is dead. Throws: what the function
-  /// throws.
+  /// throws. Runs user code: the function and its destructor, no lock held.
   std::optional<Result> operator()() {
     return this->template call_with<std::optional<Result>>(
         [](auto& called) { return std::optional<Result>(called.call()); });
@@ -215,11 +220,15 @@ template <class Result> class finalize : public detail::finalize_handle<detail::
   template <class Other> friend class finalize;
 };
 
+/// A handle to a finalizer whose result nobody wants: takes a function of any result, and every other handle
+/// converts to it.
 template <> class finalize<void> : public detail::finalize_handle<detail::finalizer> {
   using base = detail::finalize_handle<detail::finalizer>;
 
  public:
+  /// Dead.
   finalize() noexcept = default;
+  /// As that of finalize<Result>.
   template <class T, class F, class... Args>
     requires std::invocable<std::decay_t<F>, std::decay_t<Args>...>
   explicit finalize(const std::shared_ptr<T>& owner, F&& function, Args&&... args)
@@ -233,7 +242,8 @@ template <> class finalize<void> : public detail::finalize_handle<detail::finali
   finalize(const finalize<Result>& other)
   noexcept : base(other.finalizer_) {}
 
-  /// Calls the function; false if the finalizer is dead. Throws: what the function throws.
+  /// Calls the function; false if the finalizer is dead. Throws: what the function throws. Runs user code:
+  /// the function and its destructor, no lock held.
   bool operator()() {
     return this->call_with<bool>([](detail::finalizer& called) {
       called.run();

@@ -34,12 +34,15 @@ inline std::size_t combine(std::size_t seed, std::size_t next) noexcept {
 }
 } // namespace detail
 
-/// Not defined for a type that has neither std::hash nor hash_value: give the container a Hash then.
+/// The containers' default hash. Not defined for a type that has neither std::hash nor hash_value: give the
+/// container a Hash then. The containers call it with no lock held.
 template <class Key> struct hash;
 
+/// By std::hash or, if there is none, by hash_value.
 template <class Key>
   requires detail::std_hashable<Key>
 struct hash<Key> {
+  /// std::hash's, and throws what that throws.
   std::size_t operator()(const Key& key) const noexcept(noexcept(std::hash<Key>()(key))) {
     return std::hash<Key>()(key);
   }
@@ -48,26 +51,34 @@ struct hash<Key> {
 template <class Key>
   requires(!detail::std_hashable<Key> && detail::adl_hashable<Key>)
 struct hash<Key> {
+  /// hash_value(key), found by argument-dependent look-up; throws what that throws.
   std::size_t operator()(const Key& key) const { return hash_value(key); }
 };
 
+/// Strings: a std::string, a std::string_view and a literal of the same text hash alike.
 template <class Char, class Allocator>
 struct hash<std::basic_string<Char, std::char_traits<Char>, Allocator>> {
-  using is_transparent = void;
+  using is_transparent = void; ///< Look-ups take whatever converts to a string_view.
+  /// Cost: O(length).
   std::size_t operator()(std::basic_string_view<Char> key) const noexcept {
     return std::hash<std::basic_string_view<Char>>()(key);
   }
 };
+/// As std::basic_string's.
 template <class Char> struct hash<std::basic_string_view<Char>> : hash<std::basic_string<Char>> {};
 
+/// Both members, each by its own hash.
 template <class First, class Second> struct hash<std::pair<First, Second>> {
+  /// Throws: what hashing a member throws.
   std::size_t operator()(const std::pair<First, Second>& key) const {
     return detail::combine(hash<std::remove_cv_t<First>>()(key.first),
                            hash<std::remove_cv_t<Second>>()(key.second));
   }
 };
 
+/// All elements, each by its own hash.
 template <class... Elements> struct hash<std::tuple<Elements...>> {
+  /// Throws: what hashing an element throws.
   std::size_t operator()(const std::tuple<Elements...>& key) const {
     return std::apply(
         [](const Elements&... element) {

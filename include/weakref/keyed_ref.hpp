@@ -17,16 +17,17 @@ inline namespace v0 {
 /// A ref<T> with a key. A value: copyable and movable where the key is.
 template <class Key, class T> class KeyedRef : public ref<T> {
  public:
-  using key_type = Key;
+  using key_type = Key; ///< Of any type; copied and moved with the ref.
 
-  /// Throws: what moving the key throws.
+  /// To the owner's object, with a key. Throws: what moving the key throws.
   template <class U>
   KeyedRef(const std::shared_ptr<U>& owner, Key key) : ref<T>(owner), key_(std::move(key)) {}
 
-  /// Stays when the referent is dead.
+  /// The key; it stays when the referent is dead.
   const Key& key() const noexcept { return key_; }
 
  protected:
+  /// For a subclass that moves the key out at its end.
   Key& mutable_key() noexcept { return key_; }
 
  private:
@@ -38,6 +39,7 @@ template <class Key, class T> KeyedRef(const std::shared_ptr<T>&, Key) -> KeyedR
 } // namespace v0
 } // namespace weakref
 
+/// By hash_code(), as every ref: the key does not count.
 template <class Key, class T> struct std::hash<weakref::KeyedRef<Key, T>> : std::hash<weakref::ref<T>> {};
 
 #endif

@@ -6,6 +6,7 @@
 // mutex once another thread can lock it: a container may be destroyed by the next one who does. std::mutex
 // on glibc qualifies.
 
+#include <weakref/assert.hpp>
 #include <weakref/detail/config.hpp>
 
 #include <atomic>
@@ -16,8 +17,8 @@ namespace weakref {
 inline namespace v0 {
 
 namespace detail {
-/// How many threads are parked, counted apart by some bits of their mutexes' addresses. Outside the mutexes, because
-/// the next holder may destroy the one that is being unlocked.
+/// How many threads are parked, counted apart by some bits of their mutexes' addresses. Outside the mutexes,
+/// because the next holder may destroy the one that is being unlocked.
 inline constexpr std::size_t parking_places = 64;
 extern WEAKREF_API std::atomic<std::uint32_t> parked[parking_places];
 inline std::atomic<std::uint32_t>& parked_at(const void* mutex) noexcept {
@@ -28,25 +29,32 @@ inline std::atomic<std::uint32_t>& parked_at(const void* mutex) noexcept {
 /// A four-byte mutex: spins briefly, since the library's locks are held for some tens of nanoseconds, then
 /// parks. Not recursive, not fair.
 ///
-/// Cost: one atomic read-modify-write for an uncontended lock, none for its unlock; who parks pays for that with a
-/// system call more (src/mutex.cpp).
+/// Cost: one atomic read-modify-write for an uncontended lock, none for its unlock; who parks pays for that
+/// with a system call more (src/mutex.cpp).
 class adaptive_mutex {
  public:
+  /// Unlocked.
   constexpr adaptive_mutex() noexcept = default;
   adaptive_mutex(const adaptive_mutex&) = delete;
   adaptive_mutex& operator=(const adaptive_mutex&) = delete;
 
+  /// Waits until it is unlocked, and locks it: some hundred nanoseconds awake, then asleep.
   void lock() noexcept {
     if (!try_lock()) [[unlikely]]
       lock_slow();
   }
+  /// Locks it if it is unlocked, and says whether it has. Never waits, never fails without a reason.
   bool try_lock() noexcept {
     int expected = unlocked;
     // acquire: pairs with the release in unlock()
     return state_.compare_exchange_strong(expected, locked, std::memory_order_acquire,
                                           std::memory_order_relaxed);
   }
+  /// Unlocks it and wakes one who sleeps. Once another thread can lock it, it is not touched any more: that
+  /// thread may destroy it.
   void unlock() noexcept {
+    WEAKREF_ASSERT(state_.load(std::memory_order_relaxed) == locked,
+                   "an adaptive_mutex is unlocked that nobody has locked");
     const std::atomic<std::uint32_t>& here = detail::parked_at(this);
     // release: pairs with the acquire of the next lock. The mutex is not touched afterwards: waking needs the
     // address only.
@@ -66,9 +74,9 @@ class adaptive_mutex {
 
 /// Locks nothing: for containers that one thread uses, on which their referents die as well.
 struct null_mutex {
-  void lock() noexcept {}
-  bool try_lock() noexcept { return true; }
-  void unlock() noexcept {}
+  void lock() noexcept {}                   ///< Nothing.
+  bool try_lock() noexcept { return true; } ///< Nothing; always true.
+  void unlock() noexcept {}                 ///< Nothing.
 };
 
 } // namespace v0

@@ -9,8 +9,8 @@
 //   player->move(3, 4);                 // throws ReferenceError if the player is dead
 //
 // Use a ref where the object may well be dead: `if (auto owner = r())` says so in the code. The proxy takes
-// any owner, tracked or not; with a callback the object must be tracked. Unlike Python's, which forwards every
-// operator, it forwards -> and *, and by them everything.
+// any owner, tracked or not; with a callback the object must be tracked. Unlike Python's, which forwards
+// every operator, it forwards -> and *, and by them everything.
 
 #include <weakref/detail/forward_callback.hpp>
 #include <weakref/errors.hpp>
@@ -43,21 +43,24 @@ template <class T> class held_referent {
 /// A small value, as light as a weak_ptr. Threads: as a weak_ptr; the referent may die on any thread.
 template <class T> class proxy<T> {
  public:
-  using element_type = T;
+  using element_type = T; ///< The referent's type.
 
   /// Dead.
   proxy() noexcept = default;
+  /// Of the owner's object; dead if the owner is null.
   template <class U>
     requires std::convertible_to<U*, T*>
   explicit proxy(const std::shared_ptr<U>& owner) noexcept : ref_(owner) {}
 
-  /// The referent, held until the end of the full expression. Throws: ReferenceError if it is dead.
+  /// Reaches a member of the referent, which is held until the end of the full expression.
+  /// Throws: ReferenceError if it is dead.
   std::shared_ptr<T> operator->() const { return hold(); }
-  /// Convertible to T&, which is valid to the end of the full expression: `use(*p)` is right, `T& t = *p;` is
-  /// not. Throws: ReferenceError if the referent is dead.
+  /// The referent, held until the end of the full expression: what is returned converts to T&, and has get()
+  /// where that does not happen by itself. `use(*p)` is right, `T& t = *p;` outlives the hold. Throws:
+  /// ReferenceError if the referent is dead.
   detail::held_referent<T> operator*() const { return detail::held_referent<T>(hold()); }
 
-  /// True is final, false is already old: for pruning, never before use.
+  /// Whether the referent is dead. True is final, false is already old: for pruning, never before use.
   bool expired() const noexcept { return ref_.expired(); }
 
   /// Compares the referents, as Python's proxies do. Throws: ReferenceError if one is dead. There is no hash,
@@ -78,10 +81,11 @@ template <class T> class proxy<T> {
 };
 
 /// A proxy that calls F(proxy<T>&), or F(), when the referent dies, under the rules of ref<T, F>: neither
-/// copied nor moved; getweakrefs() names the ref inside it. Throws: untracked_error for an untracked or null
-/// owner.
+/// copied nor moved; getweakrefs() names the ref inside it. Deduced by `proxy p(owner, f)`.
 template <class T, class F> class proxy : public proxy<T> {
  public:
+  /// Registers. Throws: untracked_error for an untracked or null owner; what moving F throws. Then nothing is
+  /// registered.
   proxy(const std::shared_ptr<T>& owner, F f)
       : proxy<T>(owner), watch_(owner, callback{this, std::move(f)}) {}
   proxy(const proxy&) = delete;

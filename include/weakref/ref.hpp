@@ -13,7 +13,9 @@
 // Python calls a callback with the dead ref; so here. Python's refs to one object without callback are one
 // object; here they are values that compare equal.
 
+#include <weakref/assert.hpp>
 #include <weakref/detail/death.hpp>
+#include <weakref/detail/null_function.hpp>
 #include <weakref/detail/tracking.hpp>
 #include <weakref/detail/weak_pointer.hpp>
 #include <weakref/fwd.hpp>
@@ -39,11 +41,12 @@ template <class T> class ref<T, void> {
   static_assert(!std::is_array_v<T>, "a referent is one object, not an array");
 
  public:
-  using element_type = T;
+  using element_type = T; ///< The referent's type.
 
   /// Dead from the start; equal to every other such ref.
   constexpr ref() noexcept = default;
 
+  /// To the owner's object; dead if the owner is null.
   template <class U>
     requires std::convertible_to<U*, T*>
   explicit ref(const std::shared_ptr<U>& owner) noexcept : weak_(owner) {
@@ -85,10 +88,10 @@ struct ref_access {
 /// A weak reference that calls `F(ref<T>&)`, or `F()`, when the referent dies, on the thread that let go
 /// last.
 ///
-/// Neither copied nor moved, like std::stop_callback: its address is its identity. Copied as a ref<T> it
-/// gives a plain ref. When the callback runs every ref to the object is dead and every container has
-/// forgotten it; no library lock is held, and the callback may do anything, also destroy this ref. Callbacks
-/// of one object run newest first. What F throws goes to the unraisable hook.
+/// Deduced by `ref r(owner, f)`. Neither copied nor moved, like std::stop_callback: its address is its
+/// identity. Copied as a ref<T> it gives a plain ref. When the callback runs every ref to the object is dead
+/// and every container has forgotten it; no library lock is held, and the callback may do anything, also
+/// destroy this ref. Callbacks of one object run newest first. What F throws goes to the unraisable hook.
 ///
 /// Destruction follows std::stop_callback: before its turn it is not called; inside its own callback the
 /// destructor returns at once; while the callback runs on another thread it waits until that has returned.
@@ -102,21 +105,25 @@ template <class T, class F> class ref : private detail::callback_link, public re
   static_assert(std::invocable<F&, ref<T>&> || std::invocable<F&>, "F must be callable as f(ref<T>&) or f()");
 
  public:
-  using callback_type = F;
+  using callback_type = F; ///< What is called.
 
   /// Registers. Cost: no allocation (an enable_weakref object's first registration makes its watch list).
   /// Throws: untracked_error for an untracked or null owner; what moving F throws. Then nothing is
   /// registered.
   ref(const std::shared_ptr<T>& owner, F f) : ref<T>(owner), callback_(std::move(f)), watched_(owner) {
+    WEAKREF_ASSERT(!detail::is_null_function(callback_),
+                   "a null function is to be called when an object dies; without a callback there is ref<T>");
     const detail::tracking found = detail::require_tracking<sync>(owner, false);
     this->template arm<sync>(*found.header, &ref::call_back);
   }
   ref(const ref&) = delete;
   ref& operator=(const ref&) = delete;
+  /// Takes the callback back, or waits for it, as said above. Cost: one lock of the object's list.
   ~ref() { disarm(); }
 
   /// The callback; null once the referent is dead. Python's __callback__.
   F* callback() noexcept { return watched_.expired() ? nullptr : &callback_; }
+  /// The same.
   const F* callback() const noexcept { return watched_.expired() ? nullptr : &callback_; }
 
  protected:
@@ -147,7 +154,9 @@ template <class T, class F> ref(const std::shared_ptr<T>&, F) -> ref<T, F>;
 } // namespace v0
 } // namespace weakref
 
+/// By hash_code().
 template <class T> struct std::hash<weakref::ref<T>> {
+  /// r.hash_code().
   std::size_t operator()(const weakref::ref<T>& r) const noexcept { return r.hash_code(); }
 };
 

@@ -103,20 +103,23 @@ template <class Sync, class T> std::shared_ptr<T> adopt_shared(std::shared_ptr<T
 /// may derive from enable_weakref or enable_shared_from_this. Like std::make_shared it keeps the memory while
 /// weak references remain.
 ///
-/// Throws: std::bad_alloc, what the constructor throws; then nothing is left.
+/// Cost: one allocation. Throws: std::bad_alloc; what the constructor throws, and then nothing is left.
 template <class T, class... Args> [[nodiscard]] std::shared_ptr<T> make_tracked(Args&&... args) {
   return detail::make_tracked_with<detail::default_sync, T>(std::forward<Args>(args)...);
 }
 
 /// The same with an allocator, which must outlive the object and may be used by any thread that lets go of an
-/// owner or a weak reference. The object is constructed through it, as std::allocate_shared does.
+/// owner or a weak reference. The object is constructed through it, as std::allocate_shared does. Throws:
+/// what the allocator and the constructor throw; then nothing is left.
 template <class T, class Allocator, class... Args>
 [[nodiscard]] std::shared_ptr<T> allocate_tracked(const Allocator& allocator, Args&&... args) {
   return detail::allocate_tracked_with<detail::default_sync, T>(allocator, std::forward<Args>(args)...);
 }
 
 /// Makes an object of others tracked; its deleter is called at the end of the death. An empty pointer gives
-/// an empty owner. Cost: one allocation. Throws: std::bad_alloc; then `from` still holds the object.
+/// an empty owner.
+///
+/// Cost: one allocation. Throws: std::bad_alloc; then `from` still holds the object.
 template <class T, class Deleter> [[nodiscard]] std::shared_ptr<T> adopt(std::unique_ptr<T, Deleter>&& from) {
   static_assert(!std::is_array_v<T>, "a referent is one object, not an array");
   if (from == nullptr) return nullptr;
@@ -138,6 +141,7 @@ template <class T> [[nodiscard]] std::shared_ptr<T> adopt(std::shared_ptr<T>&& f
     return std::move(from);
   return detail::adopt_shared<detail::default_sync>(std::move(from));
 }
+/// The same, beside an owner that stays.
 template <class T> [[nodiscard]] std::shared_ptr<T> adopt(const std::shared_ptr<T>& from) {
   return adopt(std::shared_ptr<T>(from));
 }
@@ -146,7 +150,7 @@ template <class T> [[nodiscard]] std::shared_ptr<T> adopt(const std::shared_ptr<
 /// evicts its entries and calls its callbacks now. Call it when the last owner is gone, usually in the pool's
 /// deleter. Nothing happens if nobody registered, or if the object was made by make_tracked or adopted.
 ///
-/// Throws: std::logic_error if an owner is still alive; then nothing has changed.
+/// Cost: O(watchers). Throws: std::logic_error if an owner is still alive; then nothing has changed.
 /// Runs user code: callbacks, destructors of keys and mapped values; no library lock held.
 template <class Sync> void retire(const basic_enable_weakref<Sync>& object) {
   if (!object.retire_list())
@@ -168,12 +172,15 @@ WEAKREF_API void copy_watchers(referent_header* header, std::vector<const void*>
 } // namespace detail
 
 /// The object's watchers: refs with a callback and container entries. Plain refs are not counted (they are
-/// nobody's to notify), unlike Python's. 0 if untracked or null. Cost: O(watchers).
+/// nobody's to notify), unlike Python's. 0 if untracked or null, and already old when it returns.
+///
+/// Cost: O(watchers).
 template <class T> [[nodiscard]] std::size_t getweakrefcount(const std::shared_ptr<T>& owner) noexcept {
   return detail::count_watchers(detail::find_registered<detail::default_sync>(owner));
 }
 
 /// The watchers' addresses, newest first, for identity only: they may be gone when this returns.
+///
 /// Cost: O(watchers), allocates. Throws: std::bad_alloc.
 template <class T> [[nodiscard]] std::vector<const void*> getweakrefs(const std::shared_ptr<T>& owner) {
   std::vector<const void*> watchers;

@@ -11,27 +11,28 @@
 //
 // Keys are compared by identity: the same object, whatever its value, and never an object that lies at a dead
 // one's address. With a Hash and a KeyEqual on T they are compared by value; then the first of equal keys
-// stays the key when a value is replaced, as in Python, and the entry lives as long as that object. A dead key
-// is never hashed or compared.
+// stays the key when a value is replaced, as in Python, and the entry lives as long as that object. A dead
+// key is never hashed or compared.
 //
 // Use something else where the value keeps its key alive (it owns it: the entry would never go), or where the
 // key is data and the object the value (WeakValueDictionary).
 //
 // Values belong to the container: get, at and iteration copy them, visit changes one in its place. To share
-// one, or to use the container again while looking at it, map to a shared_ptr. They are destroyed with no lock
-// held, and may own, kill or store anything, in this container too.
+// one, or to use the container again while looking at it, map to a shared_ptr. They are destroyed with no
+// lock held, and may own, kill or store anything, in this container too.
 //
-// Threads, locks and errors are those of WeakValueDictionary (its header tells), with one addition: a value is
-// copied under its shard's lock, because it may change meanwhile. While that runs, members that lock, of any
-// container, throw std::logic_error; a value that can be copied as bytes is exempt.
+// Threads, locks and errors are those of WeakValueDictionary (its header tells), with one addition: a value
+// is copied under its shard's lock, because it may change meanwhile. While that runs, members that lock, of
+// any container, throw std::logic_error; a value that can be copied as bytes is exempt.
 //
 // A value whose move throws may be stored already, or lost, when handing it out throws (setdefault,
 // get_or_create; pop with a default; pop and popitem if it can only be moved); what the container holds is
 // right all the same.
 //
 // Everywhere: `k` is an owner, a T or a pointer to T, const or of a derived class too; by value also what the
-// transparent Hash and KeyEqual take. A null one finds nothing. Operations are O(1), lock one shard, and leave
-// the container as it was if they throw, unless said otherwise.
+// transparent Hash and KeyEqual take. A null one finds nothing. Operations are O(1) on average, lock one
+// shard, allocate nothing, throw nothing but what Hash, KeyEqual and copying or moving a value throw, and
+// leave the container as it was if they throw, unless said otherwise.
 
 #include <weakref/detail/iterator.hpp>
 #include <weakref/detail/key_node.hpp>
@@ -42,6 +43,7 @@
 #include <weakref/fwd.hpp>
 #include <weakref/hash.hpp>
 #include <weakref/mutex.hpp>
+#include <weakref/pmr.hpp>
 #include <weakref/referent.hpp>
 
 #include <concepts>
@@ -58,6 +60,7 @@
 namespace weakref {
 inline namespace v0 {
 
+/// Data by object, which leaves with its object.
 template <class T, class Value, class Hash, class KeyEqual, class Allocator, class Mutex>
 class WeakKeyDictionary
     : private detail::shell<detail::key_node<T, Value>, detail::referent_lookup<T, Hash, KeyEqual, Mutex>,
@@ -71,30 +74,36 @@ class WeakKeyDictionary
   using typename base::node;
 
  public:
-  using key_type = T;
-  using mapped_type = Value;
-  using owner = std::shared_ptr<T>;
-  using value_type = std::pair<owner, Value>;
-  using size_type = std::size_t;
-  using difference_type = std::ptrdiff_t;
-  using hasher = Hash;
-  using key_equal = KeyEqual;
-  using allocator_type = Allocator;
-  using mutex_type = Mutex;
-  using item = detail::key_item<T, Value>;
-  using iterator = detail::iterator<container, detail::as_item>;
-  using const_iterator = iterator;
+  using key_type = T;                         ///< The objects.
+  using mapped_type = Value;                  ///< What is known about each.
+  using owner = std::shared_ptr<T>;           ///< What storing takes of an object, and iteration shows.
+  using value_type = std::pair<owner, Value>; ///< What ranges and lists to store hold.
+  using size_type = std::size_t;              ///< Counts entries.
+  using difference_type = std::ptrdiff_t;     ///< Every range has one.
+  using hasher = Hash;                        ///< Of living keys, or by_identity. Called with no lock held.
+  using key_equal = KeyEqual;              ///< Of living keys, or by_identity. Called under a shard's lock.
+  using allocator_type = Allocator;        ///< Makes nodes and tables.
+  using mutex_type = Mutex;                ///< One for each shard.
+  using item = detail::key_item<T, Value>; ///< What iteration shows: `owner key; Value value;`.
+  using iterator =
+      detail::iterator<container, detail::as_item>; ///< For input; moved, not copied: it holds a key.
+  using const_iterator = iterator;                  ///< The same: iteration changes nothing.
 
   // --- made, copied, moved -------------------------------------------------------------------------------
+  // Copies: O(n), allocates; the living entries and their values. Moves: O(1), no entry is touched; the other
+  // is empty afterwards, and usable. Destruction: O(entries). Otherwise as for WeakValueDictionary.
 
   /// Empty. Allocates nothing.
   WeakKeyDictionary() noexcept = default;
-  /// The allocator makes nodes and tables. It is used from any thread that drops an owner, and must outlive
-  /// the container and the evictions in hand.
+  /// Empty, made as the options say. Allocates nothing. The allocator makes nodes and tables. It is used from
+  /// any thread that drops an owner, and must outlive the container and the evictions in hand.
   explicit WeakKeyDictionary(const options& chosen, const Allocator& allocator = Allocator())
       : base(chosen, allocator) {}
+  /// The same with default options.
   explicit WeakKeyDictionary(const Allocator& allocator) : base(options(), allocator) {}
-  /// O(n). Of pairs with equal keys the first key stays, with the last value.
+  /// From pairs. Of those with equal keys the first key stays, with the last value.
+  ///
+  /// Cost: O(n), allocates. Throws: as insert.
   template <std::input_iterator Iterator, std::sentinel_for<Iterator> Sentinel>
   WeakKeyDictionary(Iterator first, Sentinel last, const options& chosen = {},
                     const Allocator& allocator = Allocator())
@@ -104,6 +113,7 @@ class WeakKeyDictionary
       insert_or_assign(owner(key), Value(value));
     }
   }
+  /// From a range: as update(). Cost: O(n), allocates. Throws: as update().
   template <class Range>
     requires(!std::same_as<std::remove_cvref_t<Range>, WeakKeyDictionary> &&
              std::ranges::input_range<Range> && requires(std::ranges::range_reference_t<Range> pair) {
@@ -115,20 +125,20 @@ class WeakKeyDictionary
       : base(chosen, allocator) {
     update(std::forward<Range>(range));
   }
+  /// From a list, as from its iterators. Cost: O(n), allocates.
   WeakKeyDictionary(std::initializer_list<value_type> pairs, const options& chosen = {},
                     const Allocator& allocator = Allocator())
       : WeakKeyDictionary(pairs.begin(), pairs.end(), chosen, allocator) {}
 
-  // Copies, moves and destruction as for WeakValueDictionary; a copy copies the values.
-
-  /// O(1), touches no entry. The allocators must be equal or propagate.
+  /// Exchanges the contents and touches no entry. The allocators must be equal or propagate.
   void swap(WeakKeyDictionary& other) noexcept { base::swap(other); }
 
+  /// A copy of the allocator.
   using base::get_allocator;
 
   // --- looked up -----------------------------------------------------------------------------------------
 
-  /// A copy of the value, or nothing.
+  /// A copy of the value, or nothing. Runs user code: the value's copy constructor, under the shard's lock.
   template <detail::referent_key<look> K> std::optional<Value> get(const K& k) const {
     return base::template with_entry<std::optional<Value>>(
         k, [](core& present, std::uint32_t hash, const auto& match) {
@@ -136,19 +146,19 @@ class WeakKeyDictionary
           return detail::find<user_code, detail::keep_value<core, node>, node>(present, hash, match);
         });
   }
-  /// A copy of the value, or the given one.
+  /// A copy of the value, or the given one. Runs user code: as get.
   template <detail::referent_key<look> K> Value get(const K& k, Value otherwise) const {
     std::optional<Value> found = get(k);
     return found.has_value() ? std::move(*found) : std::move(otherwise);
   }
-  /// Throws: std::out_of_range if there is no living entry.
+  /// A copy of the value. Throws: std::out_of_range if there is no living entry. Runs user code: as get.
   template <detail::referent_key<look> K> Value at(const K& k) const {
     std::optional<Value> found = get(k);
     if (!found.has_value())
       throw std::out_of_range("weakref::WeakKeyDictionary::at: no living entry of this key");
     return std::move(*found);
   }
-  /// Already old when it returns.
+  /// Whether the key has a living entry. Already old when it returns.
   template <detail::referent_key<look> K> bool contains(const K& k) const { return base::contains(k); }
   /// Calls f(Value&) if k has a living entry: reads or changes the value in its place. Keep f short.
   ///
@@ -162,23 +172,34 @@ class WeakKeyDictionary
     return base::visit(k, [&f](node& found, T&) { std::forward<F>(f)(std::as_const(found.mapped)); });
   }
 
-  /// As for WeakValueDictionary.
+  /// Whether size() is 0.
   using base::empty;
+  /// Entries, among them those whose key's death is under way at this moment. With accept_untracked an upper
+  /// bound of the living ones. Cost: O(shards), no lock.
   using base::size;
+  /// What was looked up, created and evicted, for containers that count (statistics.hpp). O(shards), locks one
+  /// after the other: what other threads do meanwhile is counted or not. Throws: std::logic_error under a
+  /// container's lock.
+  weakref::statistics statistics() const requires(detail::counters<Mutex>::are_kept) {
+    return base::statistics();
+  }
 
   // --- stored --------------------------------------------------------------------------------------------
 
   /// Stores unless the key has a living entry. True if it did.
   ///
-  /// Cost: allocates a node. Throws: untracked_error for an untracked (unless accepted), null or ownerless
-  /// owner; std::bad_alloc.
+  /// Cost: allocates a node, and now and then a larger table. Throws: untracked_error for an untracked
+  /// (unless accepted), null or ownerless owner; std::bad_alloc; what moving the value throws.
   bool insert(const owner& key, Value value) {
     detail::keep_entry<core, node> keep;
     return store(key, keep, std::move(value));
   }
+  /// The same for a pair.
   bool insert(value_type pair) { return insert(pair.first, std::move(pair.second)); }
   /// Stores, also if the key has a living entry. True if it had none. Of equal keys that are two objects the
-  /// first one stays. Cost, throws: as insert.
+  /// first one stays.
+  ///
+  /// Cost: as insert. Throws: as insert.
   bool insert_or_assign(const owner& key, Value value) {
     detail::check_not_under_lock();
     core& present = this->container_.require();
@@ -190,14 +211,18 @@ class WeakKeyDictionary
     return !was_alive;
   }
   /// Stores unless the key has a living entry, and returns a copy of what is in the container now. Python's
-  /// setdefault. Cost, throws: as insert.
+  /// setdefault.
+  ///
+  /// Cost: as insert. Throws: as insert. Runs user code: as get.
   Value setdefault(const owner& key, Value value) {
     Value copy(std::as_const(value));
     detail::keep_value<core, node> keep;
     return store(key, keep, std::move(value)) ? std::move(copy) : std::move(*keep.existing);
   }
-  /// Makes Value(args...) unless the key has a living entry. True if it did. Cost, throws: as insert, and what
-  /// the constructor throws.
+  /// Makes Value(args...) unless the key has a living entry. True if it did.
+  ///
+  /// Cost: as insert. Throws: as insert, and what the constructor throws. Runs user code: the constructor, no
+  /// lock held.
   template <class... Args> bool try_emplace(const owner& key, Args&&... args) {
     if (contains(key)) return false;
     detail::keep_entry<core, node> keep;
@@ -211,7 +236,9 @@ class WeakKeyDictionary
   /// nothing is stored, and one waiter runs its own. No lock is held during the factory, and it may use the
   /// container.
   ///
+  /// Cost: a hit allocates nothing; a new value as insert, and what others may wait on while it lasts.
   /// Throws: as insert; what the factory throws; std::logic_error if waiting would close a cycle.
+  /// Runs user code: the factory, no lock held; else as get.
   template <class Factory> [[nodiscard]] Value get_or_create(const owner& key, Factory&& factory) {
     detail::check_not_under_lock();
     core& present = this->container_.require();
@@ -225,17 +252,22 @@ class WeakKeyDictionary
   // --- taken out -----------------------------------------------------------------------------------------
 
   /// Takes the entry out and returns its value; nothing if there was none. (A value that can only be moved,
-  /// and whose move throws, is lost then.)
+  /// and whose move throws, is lost then.) Runs user code: the value's copy constructor, where its move may
+  /// throw, under the shard's lock.
   template <detail::referent_key<look> K> std::optional<Value> pop(const K& k) {
     std::optional<Value> taken;
     base::take(k, detail::take_value<Value>{taken});
     return taken;
   }
+  /// Takes the entry out and returns its value; the given one if there was none. Runs user code: as pop(k).
   template <detail::referent_key<look> K> Value pop(const K& k, Value otherwise) {
     std::optional<Value> taken = pop(k);
     return taken.has_value() ? std::move(*taken) : std::move(otherwise);
   }
-  /// Takes some living entry out. Throws: std::out_of_range if there is none.
+  /// Takes some living entry out. Python's popitem, which takes the newest.
+  ///
+  /// Cost: O(1) if all are taken out so, one after the other; O(capacity) at worst. Throws: std::out_of_range
+  /// if there is none. Runs user code: as pop(k).
   std::pair<owner, Value> popitem() {
     detail::check_not_under_lock();
     if (core* const present = this->container_.get()) {
@@ -252,11 +284,14 @@ class WeakKeyDictionary
     }
     throw std::out_of_range("weakref::WeakKeyDictionary::popitem: the dictionary is empty");
   }
-  /// True if there was a living entry.
+  /// Takes the entry out. True if there was a living one.
   template <detail::referent_key<look> K> bool erase(const K& k) { return base::take(k) != nullptr; }
-  /// O(n), allocates for those taken out. Takes out the living entries for which pred(const owner&, const
-  /// Value&), shown a copy, or pred(const owner&) holds, and counts them. No lock is held during pred; nothing
-  /// is taken out before it has seen all.
+  /// Takes out the living entries for which pred(const owner&, const Value&), shown a copy, or pred(const
+  /// owner&) holds, and returns how many they were. Nothing is taken out before pred has seen all.
+  ///
+  /// Cost: O(n), allocates for the iteration and for those taken out. Throws: std::bad_alloc; what pred
+  /// throws.
+  /// Runs user code: pred, no lock held; copies as get.
   template <class Predicate> size_type erase_if(Predicate pred) {
     return base::erase_if([&pred](core& present, node& seen, const owner& key) -> bool {
       if constexpr (std::invocable<Predicate&, const owner&, const Value&>) {
@@ -267,14 +302,16 @@ class WeakKeyDictionary
       }
     });
   }
-  /// O(n). Shard by shard: what others store meanwhile may stay.
+  /// Takes all out, shard by shard: what others store meanwhile may stay. Cost: O(n).
   using base::clear;
 
   // --- as a whole ----------------------------------------------------------------------------------------
 
-  /// O(m), allocates. insert_or_assign of each pair of a range, or each living entry of a dictionary, whose
-  /// values are copied; all or, if something throws, none. What is replaced is let go after the last of them is
-  /// stored.
+  /// Stores as insert_or_assign each pair of a range, or each living entry of a dictionary, whose values are
+  /// copied: all or, if something throws, none. What is replaced is let go after the last of them is stored.
+  /// Python's update.
+  ///
+  /// Cost: O(m), allocates. Throws: as insert; what copying a value and the range itself throw.
   template <std::ranges::input_range Range> void update(Range&& range) {
     base::update(
         range,
@@ -287,26 +324,36 @@ class WeakKeyDictionary
           return assign(*this->container_.get(), each, was_alive);
         });
   }
+  /// The same for a list.
   void update(std::initializer_list<value_type> pairs) {
     update<const std::initializer_list<value_type>&>(pairs);
   }
   // |, |=, == and the swap function: detail/mapping.hpp.
 
-  /// Room for n entries without growing. O(n). Throws: std::bad_alloc.
+  /// Makes room for n entries, so that storing them grows no table. Cost: O(n), allocates. Throws:
+  /// std::bad_alloc.
   using base::reserve;
 
   // --- iterated ------------------------------------------------------------------------------------------
 
-  /// Input iteration over item{owner key; Value value}, the value a copy. As for WeakValueDictionary: no lock
-  /// is held in the loop body, which may do anything; only the current key is kept alive.
+  /// The first item, for one pass over all: `for (const auto& [key, value] : dictionary)`, the value a copy.
+  /// As for WeakValueDictionary: no lock is held in the loop body, which may do anything; only the current
+  /// key is kept alive.
+  ///
+  /// Cost: O(n) for begin(), or in parts for each shard; allocates. One lock for each step. Throws:
+  /// std::bad_alloc, also when it goes on to a further shard. Runs user code: as get, in each step.
   iterator begin() const { return iterator(this->container_.first()); }
+  /// The end, of every iteration.
   std::default_sentinel_t end() const noexcept { return {}; }
 
-  /// Lazy ranges, not containers: each begin() is an iteration of its own. keys() and keyrefs() copy no value.
+  /// The owners of the keys; no value is copied. A lazy range, not a container: each begin() is an iteration
+  /// of its own. The dictionary must outlive it.
   auto keys() const noexcept { return detail::view<container, detail::as_key>(this->container_); }
+  /// Copies of the values; a lazy range.
   auto values() const noexcept { return detail::view<container, detail::as_value>(this->container_); }
+  /// The items, as begin() shows them; a lazy range.
   auto items() const noexcept { return detail::view<container, detail::as_item>(this->container_); }
-  /// Plain refs, which keep nothing alive.
+  /// Plain refs to the keys, which keep nothing alive; a lazy range. No value is copied.
   auto keyrefs() const noexcept { return detail::view<container, detail::as_ref>(this->container_); }
 
  private:

@@ -10,6 +10,7 @@
 //
 // Use a std::function with a captured owner where the listener shall keep its object alive.
 
+#include <weakref/assert.hpp>
 #include <weakref/detail/forward_callback.hpp>
 #include <weakref/errors.hpp>
 #include <weakref/fwd.hpp>
@@ -87,17 +88,24 @@ class remembered_hash {
 
 } // namespace detail
 
-/// A value. Method is a pointer to a member function of T or of a base of T. Takes any owner, tracked or not.
+/// A value, copyable and movable. Method is a pointer to a member function of T or of a base of T. Takes any
+/// owner, tracked or not. Deduced by `WeakMethod m(owner, &T::function)`.
 template <class T, class Method> class WeakMethod<T, Method> : public ref<T> {
   static_assert(std::is_member_function_pointer_v<Method>);
   static constexpr bool compares_by_value = std::equality_comparable<T>;
 
  public:
+  /// What a call gives: the object, held, and its method. Tests true if there is an object, and is then
+  /// called as the method is; called without one it throws ReferenceError. object() and method() are Python's
+  /// __self__ and __func__.
   using bound_type = detail::bound_method<T, Method>;
 
   /// Dead.
   WeakMethod() noexcept = default;
-  WeakMethod(const std::shared_ptr<T>& owner, Method method) noexcept : ref<T>(owner), method_(method) {}
+  /// Of the owner's object; dead if the owner is null.
+  WeakMethod(const std::shared_ptr<T>& owner, Method method) noexcept : ref<T>(owner), method_(method) {
+    WEAKREF_ASSERT(method != nullptr, "a WeakMethod is made of a null pointer to a member function");
+  }
 
   /// The method bound to its object, or something that tests false.
   bound_type operator()() const noexcept {
@@ -105,7 +113,7 @@ template <class T, class Method> class WeakMethod<T, Method> : public ref<T> {
     return object != nullptr ? bound_type(std::move(object), method_) : bound_type();
   }
 
-  /// Python's rule: two living ones are equal if their methods are the same and their objects are equal (the
+  /// Python's rule. Two living ones are equal if their methods are the same and their objects are equal (the
   /// same object, where T has no ==); a dead one is equal to itself only, not even to its copy.
   friend bool operator==(const WeakMethod& a, const WeakMethod& b) {
     if (&a == &b) return true;
@@ -119,7 +127,9 @@ template <class T, class Method> class WeakMethod<T, Method> : public ref<T> {
   }
 
   /// The object's hash: by weakref::hash<T> where T has an ==, else that of its address. Remembered, so that
-  /// it stays when the object dies. Throws: ReferenceError if the object is dead and was never asked; what
+  /// it stays when the object dies.
+  ///
+  /// Throws: ReferenceError if the object is dead and was never asked; what
   /// hashing throws. Threads: any.
   std::size_t hash_code() const
       requires(!compares_by_value || requires(const T& object) { hash<std::remove_cv_t<T>>()(object); }) {
@@ -141,11 +151,13 @@ template <class T, class Method> class WeakMethod<T, Method> : public ref<T> {
   mutable detail::remembered_hash hash_;
 };
 
-/// With a callback F(WeakMethod<T, Method>&) or F(), called when the object dies, under the rules of ref<T, F>:
-/// neither copied nor moved; getweakrefs() names the ref inside it. Throws: untracked_error for an untracked or
-/// null owner.
+/// With a callback F(WeakMethod<T, Method>&) or F(), called when the object dies, under the rules of ref<T,
+/// F>: neither copied nor moved; getweakrefs() names the ref inside it. Deduced by `WeakMethod m(owner,
+/// &T::function, f)`.
 template <class T, class Method, class F> class WeakMethod : public WeakMethod<T, Method> {
  public:
+  /// Registers. Throws: untracked_error for an untracked or null owner; what moving F throws. Then nothing is
+  /// registered.
   WeakMethod(const std::shared_ptr<T>& owner, Method method, F f)
       : WeakMethod<T, Method>(owner, method), watch_(owner, callback{this, std::move(f)}) {}
   WeakMethod(const WeakMethod&) = delete;
@@ -163,9 +175,11 @@ WeakMethod(const std::shared_ptr<T>&, Method, F) -> WeakMethod<T, Method, F>;
 } // namespace v0
 } // namespace weakref
 
+/// By hash_code(), where T can be hashed.
 template <class T, class Method>
   requires requires(const weakref::WeakMethod<T, Method>& method) { method.hash_code(); }
 struct std::hash<weakref::WeakMethod<T, Method>> {
+  /// method.hash_code(), and throws what that throws.
   std::size_t operator()(const weakref::WeakMethod<T, Method>& method) const { return method.hash_code(); }
 };
 

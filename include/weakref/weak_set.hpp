@@ -12,8 +12,8 @@
 // Objects are told apart by identity, or by value with a Hash and a KeyEqual on T (WeakKeyDictionary tells
 // what that means); then get() finds the object in the set that equals a given one.
 //
-// Light enough to have one in every object: 16 bytes, and nothing else until the first element comes. A set has
-// one lock and never splits into shards by itself; options{.shards = 0} means 1 here. T may be
+// Light enough to have one in every object: 16 bytes, and nothing else until the first element comes. A set
+// has one lock and never splits into shards by itself; options{.shards = 0} means 1 here. T may be
 // incomplete: WeakSet<Node> can be a member of Node. The README says what an element costs.
 //
 // Set algebra is Python's, with other weak sets and with ranges of owners; the results are new weak sets made
@@ -21,9 +21,10 @@
 // stays throughout is treated as such, one that comes or goes may be or not.
 //
 // Threads, locks and errors are those of WeakValueDictionary (its header tells). Everywhere: `k` is an owner,
-// a T or a pointer to T, const or of a derived class too; by value also what the transparent Hash and KeyEqual
-// take. A null one finds nothing. Operations are O(1), lock one shard, and leave the set as it was if they
-// throw, unless said otherwise.
+// a T or a pointer to T, const or of a derived class too; by value also what the transparent Hash and
+// KeyEqual take. A null one finds nothing. Operations are O(1) on average, lock one shard, allocate nothing,
+// throw nothing but what Hash and KeyEqual throw, and leave the set as it was if they throw, unless said
+// otherwise.
 
 #include <weakref/detail/iterator.hpp>
 #include <weakref/detail/referent_lookup.hpp>
@@ -33,6 +34,7 @@
 #include <weakref/fwd.hpp>
 #include <weakref/hash.hpp>
 #include <weakref/mutex.hpp>
+#include <weakref/pmr.hpp>
 #include <weakref/referent.hpp>
 
 #include <concepts>
@@ -48,6 +50,7 @@
 namespace weakref {
 inline namespace v0 {
 
+/// Objects, which it does not keep alive, and set algebra.
 template <class T, class Hash, class KeyEqual, class Allocator, class Mutex>
 class WeakSet : private detail::shell<detail::set_node<T>, detail::referent_lookup<T, Hash, KeyEqual, Mutex>,
                                       Mutex, Allocator> {
@@ -63,33 +66,38 @@ class WeakSet : private detail::shell<detail::set_node<T>, detail::referent_look
       std::convertible_to<std::ranges::range_reference_t<Range>, std::shared_ptr<T>>;
 
  public:
-  using owner = std::shared_ptr<T>;
-  using key_type = T;
-  using value_type = owner;
-  using size_type = std::size_t;
-  using difference_type = std::ptrdiff_t;
-  using hasher = Hash;
-  using key_equal = KeyEqual;
-  using allocator_type = Allocator;
-  using mutex_type = Mutex;
-  using iterator = detail::iterator<container, detail::as_item>;
-  using const_iterator = iterator;
+  using owner = std::shared_ptr<T>;       ///< What adding takes of an object, and iteration shows.
+  using key_type = T;                     ///< The objects.
+  using value_type = owner;               ///< What ranges and lists to add hold.
+  using size_type = std::size_t;          ///< Counts entries.
+  using difference_type = std::ptrdiff_t; ///< Every range has one.
+  using hasher = Hash;                    ///< Of living elements, or by_identity. Called with no lock held.
+  using key_equal = KeyEqual;             ///< Of living elements, or by_identity. Called under the lock.
+  using allocator_type = Allocator;       ///< Makes nodes and tables.
+  using mutex_type = Mutex;               ///< One for each shard.
+  using iterator =
+      detail::iterator<container, detail::as_item>; ///< For input; moved, not copied: it holds an element.
+  using const_iterator = iterator;                  ///< The same: iteration changes nothing.
 
   // --- made, copied, moved -------------------------------------------------------------------------------
+  // Copies: O(n), allocates; the living elements. Moves: O(1), no element is touched; the other is empty
+  // afterwards, and usable. Destruction: O(elements). Otherwise as for WeakValueDictionary.
 
   /// Empty. Allocates nothing.
   WeakSet() noexcept = default;
-  /// The allocator makes nodes and tables. It is used from any thread that drops an owner, and must outlive
-  /// the set and the evictions in hand.
+  /// Empty, made as the options say. Allocates nothing. The allocator makes nodes and tables. It is used from
+  /// any thread that drops an owner, and must outlive the set and the evictions in hand.
   explicit WeakSet(const options& chosen, const Allocator& allocator = Allocator())
       : base(chosen, allocator) {}
+  /// The same with default options.
   explicit WeakSet(const Allocator& allocator) : base(options(), allocator) {}
-  /// O(n).
+  /// From owners. Cost: O(n), allocates. Throws: as add.
   template <std::input_iterator Iterator, std::sentinel_for<Iterator> Sentinel>
   WeakSet(Iterator first, Sentinel last, const options& chosen = {}, const Allocator& allocator = Allocator())
       : base(chosen, allocator) {
     for (; first != last; ++first) add(*first);
   }
+  /// From a range: as update(). Cost: O(n), allocates. Throws: as update().
   template <class Range>
     requires(!std::same_as<std::remove_cvref_t<Range>, WeakSet> && std::ranges::input_range<Range> &&
              holds_owners<Range>)
@@ -97,36 +105,44 @@ class WeakSet : private detail::shell<detail::set_node<T>, detail::referent_look
       : base(chosen, allocator) {
     update(std::forward<Range>(range));
   }
+  /// From a list, as from its iterators. Cost: O(n), allocates.
   WeakSet(std::initializer_list<owner> owners, const options& chosen = {},
           const Allocator& allocator = Allocator())
       : WeakSet(owners.begin(), owners.end(), chosen, allocator) {}
 
-  // Copies, moves and destruction as for WeakValueDictionary.
-
-  /// O(1), touches no element. The allocators must be equal or propagate.
+  /// Exchanges the contents and touches no element. The allocators must be equal or propagate.
   void swap(WeakSet& other) noexcept { base::swap(other); }
+  /// a.swap(b).
   friend void swap(WeakSet& a, WeakSet& b) noexcept { a.swap(b); }
 
+  /// A copy of the allocator.
   using base::get_allocator;
 
   // --- looked up -----------------------------------------------------------------------------------------
 
-  /// Already old when it returns.
+  /// Whether it is in the set. Already old when it returns.
   template <detail::referent_key<look> K> bool contains(const K& k) const { return base::contains(k); }
   /// An owner of the element, or empty. By value: the object in the set that equals k.
   template <detail::referent_key<look> K> owner get(const K& k) const { return base::find(k); }
 
-  /// Elements, among them those whose death is under way at this moment. With accept_untracked an upper bound
-  /// of the living ones. O(shards), no lock.
+  /// Whether size() is 0.
   using base::empty;
+  /// Elements, among them those whose death is under way at this moment. With accept_untracked an upper bound
+  /// of the living ones. Cost: O(shards), no lock.
   using base::size;
+  /// What was looked up, created and evicted, for containers that count (statistics.hpp). O(shards), locks one
+  /// after the other: what other threads do meanwhile is counted or not. Throws: std::logic_error under a
+  /// container's lock.
+  weakref::statistics statistics() const requires(detail::counters<Mutex>::are_kept) {
+    return base::statistics();
+  }
 
   // --- changed -------------------------------------------------------------------------------------------
 
   /// Adds the object unless it, or by value an equal one, is in the set. True if it was added.
   ///
-  /// Cost: allocates a node. Throws: untracked_error for an untracked (unless accepted), null or ownerless
-  /// owner; std::bad_alloc.
+  /// Cost: allocates a node, and now and then a larger table. Throws: untracked_error for an untracked
+  /// (unless accepted), null or ownerless owner; std::bad_alloc.
   bool add(const owner& added) {
     detail::check_not_under_lock();
     const detail::tracking where = this->container_.require().require_tracked(added);
@@ -135,12 +151,16 @@ class WeakSet : private detail::shell<detail::set_node<T>, detail::referent_look
   }
   /// Takes the element out; false if it was not in the set.
   template <detail::referent_key<look> K> bool discard(const K& k) { return base::take(k) != nullptr; }
+  /// discard(), as the dictionaries call it.
   template <detail::referent_key<look> K> bool erase(const K& k) { return discard(k); }
   /// Takes the element out. Throws: std::out_of_range if it was not in the set. (Python's KeyError.)
   template <detail::referent_key<look> K> void remove(const K& k) {
     if (!discard(k)) throw std::out_of_range("weakref::WeakSet::remove: not in the set");
   }
-  /// Takes some element out. Throws: std::out_of_range if there is none.
+  /// Takes some element out.
+  ///
+  /// Cost: O(1) if all are taken out so, one after the other; O(capacity) at worst. Throws: std::out_of_range
+  /// if there is none.
   owner pop() {
     detail::check_not_under_lock();
     if (core* const present = this->container_.get()) {
@@ -150,21 +170,28 @@ class WeakSet : private detail::shell<detail::set_node<T>, detail::referent_look
     }
     throw std::out_of_range("weakref::WeakSet::pop: the set is empty");
   }
-  /// O(n), allocates for those taken out. Takes out the elements for which pred(const owner&) holds, and
-  /// counts them. No lock is held during pred; nothing is taken out before it has seen all.
+  /// Takes out the elements for which pred(const owner&) holds, and returns how many they were. Nothing is
+  /// taken out before pred has seen all.
+  ///
+  /// Cost: O(n), allocates for the iteration and for those taken out. Throws: std::bad_alloc; what pred
+  /// throws.
+  /// Runs user code: pred, no lock held.
   template <class Predicate> size_type erase_if(Predicate pred) {
     return base::erase_if([&pred](core&, node&, const owner& element) -> bool { return pred(element); });
   }
-  /// O(n). Shard by shard: what others add meanwhile may stay.
+  /// Takes all out, shard by shard: what others add meanwhile may stay. Cost: O(n).
   using base::clear;
-  /// Room for n elements without growing. O(n). Throws: std::bad_alloc.
+  /// Makes room for n elements, so that adding them grows no table. Cost: O(n), allocates. Throws:
+  /// std::bad_alloc.
   using base::reserve;
 
   // --- set algebra ---------------------------------------------------------------------------------------
   // O(n + m), allocates. `other` is a weak set or a range of owners; a range that holds null is refused with
-  // untracked_error, but by isdisjoint and issuperset. Changes are made wholly or, if something throws, not at all.
+  // untracked_error, but by isdisjoint and issuperset. Changes are made wholly or, if something throws, not
+  // at all.
+  // Throws: std::bad_alloc; untracked_error; what Hash, KeyEqual and the range throw.
 
-  /// Adds all of other.
+  /// Adds all of other. Python's update.
   template <std::ranges::input_range Range>
     requires holds_owners<Range>
   void update(Range&& other) {
@@ -172,9 +199,10 @@ class WeakSet : private detail::shell<detail::set_node<T>, detail::referent_look
         other, [this](auto& all, const owner& element) { stage(all, element); },
         [this](auto& each) { return put_staged(each); });
   }
+  /// The same for a list.
   void update(std::initializer_list<owner> other) { update<const std::initializer_list<owner>&>(other); }
-  /// Keeps what is also in other. Where two elements are equal it is this set's own that stays, as always here;
-  /// Python's intersection() takes the other's.
+  /// Keeps what is also in other. Where two elements are equal it is this set's own that stays, as always
+  /// here; Python's intersection() takes the other's.
   template <std::ranges::input_range Range> void intersection_update(const Range& other) {
     const auto& those = as_set(other);
     erase_if([&](const owner& element) { return !those.contains(element); });
@@ -200,58 +228,72 @@ class WeakSet : private detail::shell<detail::set_node<T>, detail::referent_look
     going.take_out();
   }
 
+  /// What is in either. Python's union, which is a keyword here.
   template <std::ranges::input_range Range> [[nodiscard]] WeakSet union_(const Range& other) const {
     WeakSet result(*this);
     result.update(other);
     return result;
   }
+  /// What is in both.
   template <std::ranges::input_range Range> [[nodiscard]] WeakSet intersection(const Range& other) const {
     WeakSet result(*this);
     result.intersection_update(other);
     return result;
   }
+  /// What is here and not in other.
   template <std::ranges::input_range Range> [[nodiscard]] WeakSet difference(const Range& other) const {
     WeakSet result(*this);
     result.difference_update(other);
     return result;
   }
+  /// What is in one of them only.
   template <std::ranges::input_range Range>
   [[nodiscard]] WeakSet symmetric_difference(const Range& other) const {
     WeakSet result(*this);
     result.symmetric_difference_update(other);
     return result;
   }
+  /// a.union_(b). Python's |.
   template <std::ranges::input_range Range> friend WeakSet operator|(const WeakSet& a, const Range& b) {
     return a.union_(b);
   }
+  /// a.intersection(b). Python's &.
   template <std::ranges::input_range Range> friend WeakSet operator&(const WeakSet& a, const Range& b) {
     return a.intersection(b);
   }
+  /// a.difference(b). Python's -.
   template <std::ranges::input_range Range> friend WeakSet operator-(const WeakSet& a, const Range& b) {
     return a.difference(b);
   }
+  /// a.symmetric_difference(b). Python's ^.
   template <std::ranges::input_range Range> friend WeakSet operator^(const WeakSet& a, const Range& b) {
     return a.symmetric_difference(b);
   }
+  /// update(other). Python's |=.
   template <std::ranges::input_range Range> WeakSet& operator|=(const Range& other) {
     update(other);
     return *this;
   }
+  /// intersection_update(other). Python's &=.
   template <std::ranges::input_range Range> WeakSet& operator&=(const Range& other) {
     intersection_update(other);
     return *this;
   }
+  /// difference_update(other). Python's -=.
   template <std::ranges::input_range Range> WeakSet& operator-=(const Range& other) {
     difference_update(other);
     return *this;
   }
+  /// symmetric_difference_update(other). Python's ^=.
   template <std::ranges::input_range Range> WeakSet& operator^=(const Range& other) {
     symmetric_difference_update(other);
     return *this;
   }
 
-  // --- compared: O(n + m), glimpses too --------------------------------------------------------------------
+  // --- compared --------------------------------------------------------------------------------------------
+  // O(n + m), allocates, and glimpses too while others change either side. Throws: as the algebra.
 
+  /// Whether no element is in both.
   template <std::ranges::input_range Range> bool isdisjoint(const Range& other) const {
     for (auto&& given : other) {
       const owner& element = given; // or a temporary, where the range holds something that converts
@@ -259,6 +301,7 @@ class WeakSet : private detail::shell<detail::set_node<T>, detail::referent_look
     }
     return true;
   }
+  /// Whether all of other is here. Python's issuperset.
   template <std::ranges::input_range Range> bool issuperset(const Range& other) const {
     for (auto&& given : other) {
       const owner& element = given; // or a temporary, where the range holds something that converts
@@ -266,24 +309,34 @@ class WeakSet : private detail::shell<detail::set_node<T>, detail::referent_look
     }
     return true;
   }
+  /// Whether all that is here is in other. Python's issubset.
   template <std::ranges::input_range Range> bool issubset(const Range& other) const {
     return as_set(other).issuperset(*this);
   }
+  /// Whether they have the same elements.
   friend bool operator==(const WeakSet& a, const WeakSet& b) {
     return &a == &b || (a.issubset(b) && b.issubset(a));
   }
+  /// Whether a is a subset of b.
   friend bool operator<=(const WeakSet& a, const WeakSet& b) { return a.issubset(b); }
+  /// Whether a is a superset of b.
   friend bool operator>=(const WeakSet& a, const WeakSet& b) { return b.issubset(a); }
+  /// Whether a is a proper subset of b: not equal to it.
   friend bool operator<(const WeakSet& a, const WeakSet& b) { return a.issubset(b) && !b.issubset(a); }
+  /// Whether a is a proper superset of b.
   friend bool operator>(const WeakSet& a, const WeakSet& b) { return b < a; }
 
   // --- iterated ------------------------------------------------------------------------------------------
 
-  /// Input iteration over const owner&. As for WeakValueDictionary: no lock is held in the loop body, which
-  /// may do anything; only the current element is kept alive.
+  /// The first element, for one pass over all: `for (const auto& owner : set)`. As for WeakValueDictionary:
+  /// no lock is held in the loop body, which may do anything; only the current element is kept alive.
+  ///
+  /// Cost: O(n), allocates. One lock for each step. Throws: std::bad_alloc.
   iterator begin() const { return iterator(this->container_.first()); }
+  /// The end, of every iteration.
   std::default_sentinel_t end() const noexcept { return {}; }
-  /// A lazy range of plain refs, which keep nothing alive.
+  /// Plain refs to the elements, which keep nothing alive; a lazy range, not a container. The set must
+  /// outlive it.
   auto refs() const noexcept { return detail::view<container, detail::as_ref>(this->container_); }
 
  private:

@@ -25,7 +25,8 @@
 // Everywhere: `k` is a Key or, where Hash and KeyEqual are transparent, anything they take (strings by
 // default: a string_view or a literal allocates nothing). A hash is computed before locking; KeyEqual runs
 // under the shard's lock; no other user code but visit's function does. Keys are destroyed with no lock held.
-// Operations are O(1), lock one shard, and leave the container as it was if they throw, unless said
+// Operations are O(1) on average, lock one shard, allocate nothing, throw nothing but what Hash and KeyEqual
+// throw (and what making a Key from `k` throws), and leave the container as it was if they throw, unless said
 // otherwise.
 
 #include <weakref/detail/creation.hpp>
@@ -39,6 +40,7 @@
 #include <weakref/hash.hpp>
 #include <weakref/keyed_ref.hpp>
 #include <weakref/mutex.hpp>
+#include <weakref/pmr.hpp>
 #include <weakref/referent.hpp>
 
 #include <cstddef>
@@ -53,6 +55,7 @@
 namespace weakref {
 inline namespace v0 {
 
+/// Objects by key, which it does not keep alive.
 template <class Key, class T, class Hash, class KeyEqual, class Allocator, class Mutex>
 class WeakValueDictionary
     : private detail::shell<detail::value_node<Key, T>, detail::lookup<Key, Hash, KeyEqual>, Mutex,
@@ -66,30 +69,39 @@ class WeakValueDictionary
   using typename base::node;
 
  public:
-  using key_type = Key;
-  using mapped_type = T;
-  using owner = std::shared_ptr<T>;
-  using value_type = std::pair<Key, owner>;
-  using size_type = std::size_t;
-  using difference_type = std::ptrdiff_t;
-  using hasher = Hash;
-  using key_equal = KeyEqual;
-  using allocator_type = Allocator;
-  using mutex_type = Mutex;
-  using item = detail::value_item<Key, T>;
-  using iterator = detail::iterator<container, detail::as_item>;
-  using const_iterator = iterator;
+  using key_type = Key;                     ///< What objects are stored under.
+  using mapped_type = T;                    ///< What is stored.
+  using owner = std::shared_ptr<T>;         ///< How an object is stored and handed out.
+  using value_type = std::pair<Key, owner>; ///< What ranges and lists to store hold.
+  using size_type = std::size_t;            ///< Counts entries.
+  using difference_type = std::ptrdiff_t;   ///< Every range has one.
+  using hasher = Hash;                      ///< Of keys. Called with no lock held.
+  using key_equal = KeyEqual;               ///< Of keys. Called under a shard's lock.
+  using allocator_type = Allocator;         ///< Makes nodes and tables.
+  using mutex_type = Mutex;                 ///< One for each shard.
+  using item = detail::value_item<Key, T>;  ///< What iteration shows: `const Key& key; owner value;`.
+  using iterator =
+      detail::iterator<container, detail::as_item>; ///< For input; moved, not copied: it holds an object.
+  using const_iterator = iterator;                  ///< The same: iteration changes nothing.
 
   // --- made, copied, moved -------------------------------------------------------------------------------
+  // Copies: O(n), allocates; the living entries. No lock is held on either side while one is copied. Moves:
+  // O(1), no entry is touched; the other is empty afterwards, and usable. (Move assignment is O(n) where the
+  // allocators differ and don't propagate.) Destruction: O(entries); objects that are dying meanwhile, on any
+  // thread, finish undisturbed. All in detail/shell.hpp.
 
   /// Empty. Allocates nothing.
   WeakValueDictionary() noexcept = default;
-  /// The allocator makes nodes and tables, and what try_emplace and get_or_create make. It is used from any
-  /// thread that drops an owner, and must outlive the container, the evictions in hand, and those objects.
+  /// Empty, made as the options say. Allocates nothing. The allocator makes nodes and tables, and what
+  /// try_emplace and get_or_create make. It is used from any thread that drops an owner, and must outlive the
+  /// container, the evictions in hand, and those objects.
   explicit WeakValueDictionary(const options& chosen, const Allocator& allocator = Allocator())
       : base(chosen, allocator) {}
+  /// The same with default options.
   explicit WeakValueDictionary(const Allocator& allocator) : base(options(), allocator) {}
-  /// O(n). Copies the keys. A later pair replaces an earlier one with an equal key.
+  /// From pairs, whose keys are copied. A later pair replaces an earlier one with an equal key.
+  ///
+  /// Cost: O(n), allocates. Throws: as insert.
   template <std::input_iterator Iterator, std::sentinel_for<Iterator> Sentinel>
   WeakValueDictionary(Iterator first, Sentinel last, const options& chosen = {},
                       const Allocator& allocator = Allocator())
@@ -99,6 +111,7 @@ class WeakValueDictionary
       insert_or_assign(Key(key), owner(value));
     }
   }
+  /// From a range: as update(). Cost: O(n), allocates. Throws: as update().
   template <class Range>
     requires(!std::same_as<std::remove_cvref_t<Range>, WeakValueDictionary> &&
              std::ranges::input_range<Range> && requires(std::ranges::range_reference_t<Range> pair) {
@@ -110,18 +123,15 @@ class WeakValueDictionary
       : base(chosen, allocator) {
     update(std::forward<Range>(range));
   }
+  /// From a list, as from its iterators. Cost: O(n), allocates.
   WeakValueDictionary(std::initializer_list<value_type> pairs, const options& chosen = {},
                       const Allocator& allocator = Allocator())
       : WeakValueDictionary(pairs.begin(), pairs.end(), chosen, allocator) {}
 
-  // Copies: O(n), the living entries; no lock is held on either side while one is copied. Moves: O(1), no
-  // entry is touched; the other is empty afterwards, and usable. (Move assignment is O(n) where the
-  // allocators differ and don't propagate.) Destruction: O(entries); objects that are dying meanwhile, on any
-  // thread, finish undisturbed. All in detail/shell.hpp.
-
-  /// O(1), touches no entry. The allocators must be equal or propagate.
+  /// Exchanges the contents and touches no entry. The allocators must be equal or propagate.
   void swap(WeakValueDictionary& other) noexcept { base::swap(other); }
 
+  /// A copy of the allocator.
   using base::get_allocator;
 
   // --- looked up -----------------------------------------------------------------------------------------
@@ -135,14 +145,14 @@ class WeakValueDictionary
     owner found = get(k);
     return found != nullptr ? found : otherwise;
   }
-  /// Throws: std::out_of_range if there is no living entry.
+  /// An owner of the object. Throws: std::out_of_range if there is no living entry.
   template <detail::key_for<Key, Hash, KeyEqual> K = Key> owner at(const K& k) const {
     owner found = get(k);
     if (found == nullptr)
       throw std::out_of_range("weakref::WeakValueDictionary::at: no living entry of this key");
     return found;
   }
-  /// Already old when it returns: use get() to look and hold in one step.
+  /// Whether k has a living entry. Already old when it returns: use get() to look and hold in one step.
   template <detail::key_for<Key, Hash, KeyEqual> K = Key> bool contains(const K& k) const {
     return base::contains(k);
   }
@@ -155,39 +165,54 @@ class WeakValueDictionary
     return base::visit(k, [&f](node&, T& object) { std::forward<F>(f)(object); });
   }
 
-  /// Entries, among them those whose object's death is under way at this moment. With accept_untracked an
-  /// upper bound of the living ones. O(shards), no lock.
+  /// Whether size() is 0.
   using base::empty;
+  /// Entries, among them those whose object's death is under way at this moment. With accept_untracked an
+  /// upper bound of the living ones. Cost: O(shards), no lock.
   using base::size;
+  /// What was looked up, created and evicted, for containers that count (statistics.hpp). O(shards), locks one
+  /// after the other: what other threads do meanwhile is counted or not. Throws: std::logic_error under a
+  /// container's lock.
+  weakref::statistics statistics() const requires(detail::counters<Mutex>::are_kept) {
+    return base::statistics();
+  }
 
   // --- stored --------------------------------------------------------------------------------------------
 
   /// Stores unless k has a living entry. Returns the owner that is in the container now, and whether it is
   /// new.
   ///
-  /// Cost: allocates a node. Throws: untracked_error for an untracked (unless accepted), null or ownerless
-  /// owner; std::bad_alloc.
+  /// Cost: allocates a node, and now and then a larger table. Throws: untracked_error for an untracked
+  /// (unless accepted), null or ownerless owner; std::bad_alloc; what moving the key throws.
   std::pair<owner, bool> insert(Key key, owner value) {
     detail::keep_owner<core, node> keep;
     if (store(std::move(key), value, keep)) return {std::move(value), true};
     return {std::move(keep.existing), false};
   }
+  /// The same for a pair.
   std::pair<owner, bool> insert(value_type pair) {
     return insert(std::move(pair.first), std::move(pair.second));
   }
-  /// Stores, with a new node, also if k has a living entry. True if it had none. Cost, throws: as insert.
+  /// Stores, with a new node, also if k has a living entry. True if it had none.
+  ///
+  /// Cost: as insert. Throws: as insert.
   bool insert_or_assign(Key key, owner value) {
     detail::assign<core, node> policy;
     store(std::move(key), value, policy);
     return !policy.was_alive;
   }
-  /// insert() for the owner alone: what is in the container now. Python's setdefault.
+  /// Stores unless k has a living entry, and returns the owner that is in the container now. Python's
+  /// setdefault.
+  ///
+  /// Cost: as insert. Throws: as insert.
   owner setdefault(Key key, owner value) { return insert(std::move(key), std::move(value)).first; }
 
   /// Makes T(args...) unless k has a living entry: object, control block, watch list and node in one
   /// allocation. Of concurrent callers several may construct; one object is stored and returned to all.
   ///
-  /// Throws: std::bad_alloc, what the constructor throws.
+  /// Cost: allocates once, and now and then a larger table. Throws: std::bad_alloc; what the constructor
+  /// throws.
+  /// Runs user code: the constructor, no lock held.
   template <detail::key_for<Key, Hash, KeyEqual> K = Key, class... Args>
   [[nodiscard]] std::pair<owner, bool> try_emplace(K&& k, Args&&... args) {
     detail::check_not_under_lock();
@@ -216,9 +241,11 @@ class WeakValueDictionary
   /// one waiter runs its own. What insert() stores meanwhile wins; erase() and clear() do not cancel. No lock
   /// is held during the factory, and it may use the container.
   ///
-  /// Throws: what the factory throws; std::logic_error if waiting would close a cycle: a factory that asks
-  /// for its own key, directly or through other threads' factories; untracked_error for an untracked
-  /// shared_ptr with other owners; std::bad_alloc.
+  /// Cost: a hit allocates nothing. A T and its node are one allocation; a pointer's object, if it is not
+  /// tracked yet, and its node are one each; what others may wait on takes one while it lasts.
+  /// Throws: what the factory throws; std::logic_error if waiting would close a cycle: a factory that asks for
+  /// its own key, directly or through other threads' factories; untracked_error for an untracked shared_ptr
+  /// with other owners; std::bad_alloc. Runs user code: the factory, no lock held.
   template <detail::key_for<Key, Hash, KeyEqual> K = Key, class Factory>
   [[nodiscard]] owner get_or_create(K&& k, Factory&& factory) {
     detail::check_not_under_lock();
@@ -237,13 +264,15 @@ class WeakValueDictionary
 
   /// Takes the entry out and returns its owner; empty if there was none.
   template <detail::key_for<Key, Hash, KeyEqual> K = Key> owner pop(const K& k) { return base::take(k); }
+  /// Takes the entry out and returns its owner; the given one if there was none.
   template <detail::key_for<Key, Hash, KeyEqual> K = Key> owner pop(const K& k, owner otherwise) {
     owner taken = pop(k);
     return taken != nullptr ? taken : otherwise;
   }
-  /// Takes some living entry out. Throws: std::out_of_range if there is none; what copying the key throws. A
-  /// move-only key is moved out: an iterator that stands on this entry sees a moved-from key, and if the move
-  /// throws, the entry is gone.
+  /// Takes some living entry out. Python's popitem, which takes the newest.
+  ///
+  /// Cost: O(1) if all are taken out so, one after the other; O(capacity) at worst. Throws: std::out_of_range
+  /// if there is none; what copying the key throws.
   std::pair<Key, owner> popitem() requires std::copy_constructible<Key> {
     detail::check_not_under_lock();
     core* const present = this->container_.get();
@@ -257,28 +286,36 @@ class WeakValueDictionary
     }
     throw_empty();
   }
+  /// The same for a key that can only be moved: an iterator that stands on this entry sees a moved-from key,
+  /// and if the move throws, the entry is gone.
   std::pair<Key, owner> popitem() {
     std::optional<typename base::popped_entry> popped;
     if (!this->take_any(popped)) throw_empty();
     return {std::move(popped->payload), std::move(popped->owner)};
   }
-  /// True if there was a living entry.
+  /// Takes the entry out. True if there was a living one.
   template <detail::key_for<Key, Hash, KeyEqual> K = Key> bool erase(const K& k) { return pop(k) != nullptr; }
-  /// O(n), allocates for those taken out. Takes out the living entries for which pred(const Key&, const
-  /// owner&) holds, and counts them. No lock is held during pred; nothing is taken out before it has seen
-  /// all.
+  /// Takes out the living entries for which pred(const Key&, const owner&) holds, and returns how many they
+  /// were. Nothing is taken out before pred has seen all.
+  ///
+  /// Cost: O(n), allocates for the iteration and for those taken out. Throws: std::bad_alloc; what pred
+  /// throws.
+  /// Runs user code: pred, no lock held.
   template <class Predicate> size_type erase_if(Predicate pred) {
     return base::erase_if([&pred](core&, node& seen, const owner& value) -> bool {
       return pred(std::as_const(seen).key(), value);
     });
   }
-  /// O(n). Shard by shard: what others store meanwhile may stay.
+  /// Takes all out, shard by shard: what others store meanwhile may stay. Cost: O(n).
   using base::clear;
 
   // --- as a whole ----------------------------------------------------------------------------------------
 
-  /// O(m), allocates. insert_or_assign of each pair of a range, or each living entry of a dictionary, whose keys
-  /// are copied; all or, if something throws, none. What is replaced is let go after the last of them is stored.
+  /// Stores as insert_or_assign each pair of a range, or each living entry of a dictionary, whose keys are
+  /// copied: all or, if something throws, none. What is replaced is let go after the last of them is stored.
+  /// Python's update.
+  ///
+  /// Cost: O(m), allocates. Throws: as insert; what copying a key and the range itself throw.
   template <std::ranges::input_range Range> void update(Range&& range) {
     base::update(
         range,
@@ -290,29 +327,37 @@ class WeakValueDictionary
           return this->put_unreleased(*this->container_.get(), each, detail::assign<core, node>());
         });
   }
+  /// The same for a list.
   void update(std::initializer_list<value_type> pairs) {
     update<const std::initializer_list<value_type>&>(pairs);
   }
   // |, |=, == and the swap function: detail/mapping.hpp.
 
-  /// Room for n entries without growing. O(n). Throws: std::bad_alloc.
+  /// Makes room for n entries, so that storing them grows no table. Cost: O(n), allocates. Throws:
+  /// std::bad_alloc.
   using base::reserve;
 
   // --- iterated ------------------------------------------------------------------------------------------
 
-  /// Input iteration over item{const Key& key; owner value}. No lock is held in the loop body, which may do
-  /// anything; only the current object is kept alive. An entry that stays throughout is seen exactly once;
-  /// one that comes or goes meanwhile may be seen or not. key and value stay valid for the loop body.
+  /// The first item, for one pass over all: `for (const auto& [key, value] : dictionary)`. No lock is held in
+  /// the loop body, which may do anything; only the current object is kept alive. An entry that stays
+  /// throughout is seen exactly once; one that comes or goes meanwhile may be seen or not. key and value stay
+  /// valid for the loop body.
   ///
-  /// Cost: O(n) for begin(), or in parts for each shard; allocates. One lock for each step.
+  /// Cost: O(n) for begin(), or in parts for each shard; allocates. One lock for each step. Throws:
+  /// std::bad_alloc, also when it goes on to a further shard.
   iterator begin() const { return iterator(this->container_.first()); }
+  /// The end, of every iteration.
   std::default_sentinel_t end() const noexcept { return {}; }
 
-  /// Lazy ranges, not containers: each begin() is an iteration of its own.
+  /// The keys. A lazy range, not a container: each begin() is an iteration of its own. The dictionary must
+  /// outlive it.
   auto keys() const noexcept { return detail::view<container, detail::as_key>(this->container_); }
+  /// The owners of the objects; a lazy range.
   auto values() const noexcept { return detail::view<container, detail::as_value>(this->container_); }
+  /// The items, as begin() shows them; a lazy range.
   auto items() const noexcept { return detail::view<container, detail::as_item>(this->container_); }
-  /// Plain refs, which keep nothing alive.
+  /// Plain refs to the objects, which keep nothing alive; a lazy range.
   auto valuerefs() const noexcept { return detail::view<container, detail::as_ref>(this->container_); }
 
  private:

@@ -33,8 +33,8 @@ struct child_output {
   std::string said;
 };
 
-// What a child said that ran `body` and then left through std::exit(0).
-template <class Body> child_output output_of(Body body) {
+// What a child said, on this stream, that ran `body` and then left through std::exit(0).
+template <class Body> child_output output_of(Body body, int stream = STDOUT_FILENO) {
   child_output result;
   std::cout.flush();
   std::fflush(nullptr);
@@ -42,7 +42,7 @@ template <class Body> child_output output_of(Body body) {
   if (::pipe(ends.data()) != 0) return result;
   const pid_t child = ::fork();
   if (child == 0) {
-    ::dup2(ends[1], STDOUT_FILENO);
+    ::dup2(ends[1], stream);
     ::close(ends[0]);
     ::close(ends[1]);
     try {

@@ -5,6 +5,7 @@
 // What every container object is: a pointer to a core, made at the first store, and what it takes to make it.
 // The shells (dictionaries, set) add names, hashing and comparison.
 
+#include <weakref/assert.hpp>
 #include <weakref/detail/cursor.hpp>
 #include <weakref/detail/operations.hpp>
 #include <weakref/detail/single_flight.hpp>
@@ -22,10 +23,10 @@
 namespace weakref {
 inline namespace v0 {
 
-/// How a container is made.
+/// How a container is made: `WeakValueDictionary<int, Session> sessions({.accept_untracked = true})`.
 struct options {
-  /// Locks and tables it is split into, rounded up to a power of two, at most 256. 0: chosen by the machine,
-  /// and only once the container is large enough to profit; 1: never split.
+  /// The number of locks and tables it is split into, rounded up to a power of two, at most 256. 0: chosen by
+  /// the machine, and only once the container is large enough to profit; 1: never split.
   std::size_t shards = 0;
   /// Takes owners of untracked objects as well. Their entries are invisible from the moment of death, but
   /// found and removed only by later operations: storing and missing ones look at two slots each. size() is
@@ -54,7 +55,14 @@ template <class Node, class Mutex, class Allocator> class container {
         accept_untracked_(other.accept_untracked_) {}
   container(const container&) = delete;
   container& operator=(const container&) = delete;
-  ~container() { reset(); }
+  ~container() {
+    WEAKREF_ASSERT(!is_creating(),
+                   "a container is destroyed while get_or_create of it runs, on this thread or another one");
+    reset();
+#if WEAKREF_ASSERTS
+    core_.store(destroyed(), std::memory_order_relaxed);
+#endif
+  }
 
   /// Exchanges everything; the allocators too, for each core keeps its own.
   void swap(container& other) noexcept {
@@ -74,7 +82,13 @@ template <class Node, class Mutex, class Allocator> class container {
   }
 
   /// Null before the first store. acquire: pairs with the exchange in require().
-  core_type* get() const noexcept { return core_.load(std::memory_order_acquire); }
+  core_type* get() const noexcept {
+    core_type* const present = core_.load(std::memory_order_acquire);
+    WEAKREF_ASSERT(present != destroyed(),
+                   "a container is used after its destruction; one that destructors of static objects use "
+                   "must live as long: static auto& cache = *new ...");
+    return present;
+  }
 
   /// Made if need be. Throws: std::bad_alloc.
   core_type& require() {
@@ -96,13 +110,23 @@ template <class Node, class Mutex, class Allocator> class container {
     core_type* const present = get();
     return present == nullptr ? 0 : present->all_shards().size();
   }
+  weakref::statistics statistics() const {
+    check_not_under_lock();
+    core_type* const present = get();
+    return present == nullptr ? weakref::statistics() : present->statistics();
+  }
   void clear() {
     check_not_under_lock();
-    if (core_type* const present = get()) present->clear();
+    core_type* const present = get();
+    if (present == nullptr) return;
+    present->all_shards().check_thread();
+    present->clear();
   }
   void reserve(std::size_t entries) {
     check_not_under_lock();
-    require().reserve(entries);
+    core_type& present = require();
+    present.all_shards().check_thread();
+    present.reserve(entries);
   }
   cursor_type first() const {
     check_not_under_lock();
@@ -110,6 +134,14 @@ template <class Node, class Mutex, class Allocator> class container {
   }
 
  private:
+  /// What stands in place of the core afterwards where checks are made.
+  static core_type* destroyed() noexcept { return reinterpret_cast<core_type*>(std::uintptr_t{1}); }
+  bool is_creating() const noexcept {
+    bool found = false;
+    if (core_type* const present = get())
+      present->all_shards().for_each([&found](const auto& each) { found = found || !each.flights.empty(); });
+    return found;
+  }
   core_type* release_core() noexcept {
     core_type* const released = core_.load(std::memory_order_relaxed);
     core_.store(nullptr, std::memory_order_relaxed);

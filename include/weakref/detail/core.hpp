@@ -113,10 +113,20 @@ template <class Node, class Mutex, class Allocator> class core final : public co
       return before.found;
     }
     Node& at(std::uint32_t index) const noexcept { return static_cast<Node&>(shard_.entries[index]); }
-    void take_out(std::uint32_t index) const noexcept {
-      shard_.entries.erase(index);
-      shard_.count_entries();
+    /// Of one that is stored: get_or_create's end flights, try_emplace's lie in their objects' blocks.
+    void count_creation_of([[maybe_unused]] const Node& stored,
+                           [[maybe_unused]] const flight* ending) const noexcept {
+      if constexpr (counters<Mutex>::are_kept) {
+        if (ending != nullptr || stored.is(entry::in_block)) shard_.counters.creation();
+      }
     }
+    /// Of an entry that is replaced: perhaps it is dead, and its own death will not find it.
+    void count_eviction_of([[maybe_unused]] Node& replaced) const noexcept {
+      if constexpr (counters<Mutex>::are_kept) {
+        if (is_expired<sync>(replaced.weak())) shard_.counters.eviction();
+      }
+    }
+    void take_out(std::uint32_t index) const noexcept { shard_.entries.erase(index); }
 
    private:
     shard& shard_;
@@ -224,6 +234,7 @@ template <class Node, class Mutex, class Allocator> class core final : public co
     const std::uint32_t index = home->entries.find_entry(evicted);
     if (index == none) return &discard_released;
     home.take_out(index);
+    home->counters.eviction();
     // The node is given back to the allocator after the unlock, when the container may be gone: a stateless
     // allocator is made anew then, another one is kept alive in the core.
     if constexpr (!stateless) add_ref();
@@ -246,12 +257,27 @@ template <class Node, class Mutex, class Allocator> class core final : public co
       {
         const access<false> locked(*this, each);
         locked->entries.take_all(slots);
-        locked->count_entries();
       }
       for (const slot s : slots) {
         if (s != 0) release(static_cast<Node&>(*entry_of(s)));
       }
     });
+  }
+
+  /// O(shards). Locks one after the other.
+  weakref::statistics statistics() noexcept requires(counters<Mutex>::are_kept) {
+    weakref::statistics sum;
+    // The first shard's counts stay where they are when the container splits.
+    const auto add = [&](shard& each) {
+      const access<false> locked(*this, each);
+      locked->counters.add_to(sum);
+    };
+    add(shards_.at(false, 0));
+    if (shards_.count() > 1) {
+      for (std::size_t i = 0; i < shards_.count(); ++i) add(shards_.at(true, i));
+    }
+    sum.live = shards_.size();
+    return sum;
   }
 
   /// Throws: std::bad_alloc; the entries are unchanged.

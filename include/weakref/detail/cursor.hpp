@@ -87,7 +87,7 @@ template <class Node, class Core> class cursor_position final : public put_off_w
   }
   pinning pin(shard& chosen) {
     // Room is made with no lock held.
-    pinned_.reserve(chosen.size.load(std::memory_order_relaxed));
+    pinned_.reserve(chosen.entries.size());
     typename Core::template access<false> locked(container, chosen);
     if (locked->is_retired) return pinning::retired;
     const auto& entries = locked->entries;

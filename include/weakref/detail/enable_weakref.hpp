@@ -6,6 +6,7 @@
 // of its own, made at the first registration. It must outlive the object, because a ref on another thread may
 // be leaving it while the object dies; so it is counted by the object and by each ref with a callback.
 
+#include <weakref/assert.hpp>
 #include <weakref/detail/death.hpp>
 
 #include <atomic>
@@ -43,8 +44,8 @@ template <class Sync> constexpr referent_operations make_list_operations() noexc
   return {&death<Sync>::begin,    &death<Sync>::resume,  &counted_list::release,
           &counted_list::release, &counted_list::retain, &counted_list::release};
 }
-/// In the library, not in whoever makes the first registration: that may be a plugin, which is unloaded before
-/// the object dies. No template, whose instance two copies of the library might share.
+/// In the library, not in whoever makes the first registration: that may be a plugin, which is unloaded
+/// before the object dies. No template, whose instance two copies of the library might share.
 extern WEAKREF_API const referent_operations default_list_operations;
 template <class Sync> const referent_operations& list_operations() noexcept {
   if constexpr (std::is_same_v<Sync, default_sync>) {
@@ -83,6 +84,8 @@ template <class Sync> class WEAKREF_API basic_enable_weakref {
 
   /// Internal: the list is now the one in the object's block (null: the block is ending).
   void use_block(detail::referent_header* header) const noexcept {
+    WEAKREF_ASSERT(!has_living_owner(),
+                   "adopt is given an object that a std::shared_ptr owns already; that owner is as good");
     replace(reinterpret_cast<std::uintptr_t>(header) | (header == nullptr ? 0 : in_block));
   }
 
@@ -90,10 +93,17 @@ template <class Sync> class WEAKREF_API basic_enable_weakref {
   bool retire_list() const noexcept;
 
  protected:
+  /// No list yet.
   constexpr basic_enable_weakref() noexcept = default;
+  /// A copy is another object, with a list of its own.
   constexpr basic_enable_weakref(const basic_enable_weakref&) noexcept {}
+  /// Each keeps its own list.
   constexpr basic_enable_weakref& operator=(const basic_enable_weakref&) noexcept { return *this; }
-  ~basic_enable_weakref() { replace(0); }
+  ~basic_enable_weakref() {
+    WEAKREF_ASSERT(!has_living_owner(),
+                   "an object derived from enable_weakref is destroyed while a std::shared_ptr owns it");
+    replace(0);
+  }
 
  private:
   static constexpr std::uintptr_t locked = 1;
@@ -104,6 +114,12 @@ template <class Sync> class WEAKREF_API basic_enable_weakref {
     return reinterpret_cast<detail::referent_header*>(word & ~bits);
   }
 
+  /// Of an object that nobody but its owners, if there are any, can reach.
+  bool has_living_owner() const noexcept {
+    const std::uintptr_t word = word_.load(std::memory_order_acquire);
+    return header_of(word) != nullptr && (word & in_block) == 0 &&
+           detail::counted_list::of(*header_of(word)).is_open();
+  }
   std::uintptr_t lock() const noexcept;
   void unlock(std::uintptr_t word) const noexcept {
     // release: pairs with the acquire in lock(); publishes a new list's contents
@@ -142,22 +158,23 @@ detail::referent_header* basic_enable_weakref<Sync>::list_for(const std::weak_pt
   if (const std::uintptr_t word = word_.load(std::memory_order_acquire); (word & in_block) != 0)
     return header_of(word);
 
-  std::unique_ptr<counted_list> fresh; // made with the lock free
+  // Made with the lock free. No unique_ptr, which would cost more to compile than all the rest of this class.
+  counted_list* fresh = nullptr;
   for (;;) {
     const std::uintptr_t word = lock();
     detail::referent_header* const header = header_of(word);
     if (header != nullptr && counted_list::of(*header).is_open()) {
       unlock(word);
+      delete fresh;
       return header;
     }
     if (fresh != nullptr) {
-      detail::referent_header* const made = fresh.release();
-      unlock(reinterpret_cast<std::uintptr_t>(made));
+      unlock(reinterpret_cast<std::uintptr_t>(static_cast<detail::referent_header*>(fresh)));
       end(word);
-      return made;
+      return fresh;
     }
     unlock(word);
-    fresh = std::make_unique<counted_list>(detail::list_operations<Sync>(), owner);
+    fresh = new counted_list(detail::list_operations<Sync>(), owner);
   }
 }
 

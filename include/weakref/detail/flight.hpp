@@ -97,6 +97,7 @@ class flight_list {
     if (popped != nullptr) first_ = popped->next;
     return popped;
   }
+  bool empty() const noexcept { return first_ == nullptr; }
   /// Keeps its landing, if it is as good as new.
   void remove(flight& gone) noexcept {
     flight** at = &first_;

@@ -4,6 +4,7 @@
 
 // The callback of something that is built on a ref and shows itself, not that ref, to the user's function.
 
+#include <weakref/detail/null_function.hpp>
 #include <weakref/detail/sync.hpp>
 
 #include <concepts>

@@ -4,6 +4,7 @@
 
 // The containers' iterators and lazy ranges: a cursor, and what is shown of each entry.
 
+#include <weakref/assert.hpp>
 #include <weakref/detail/sync.hpp>
 #include <weakref/ref.hpp>
 
@@ -65,12 +66,16 @@ template <class Container, template <class> class Projection> class iterator {
   }
   ~iterator() = default;
 
-  reference operator*() const noexcept { return projection::of(*item_); }
+  reference operator*() const noexcept {
+    WEAKREF_ASSERT(item_.has_value(), "an iterator at its end is dereferenced; compare it with end() first");
+    return projection::of(*item_);
+  }
   const std::remove_reference_t<reference>*
   operator->() const noexcept requires std::is_reference_v<reference> {
     return std::addressof(**this);
   }
   iterator& operator++() {
+    WEAKREF_ASSERT(!cursor_.is_at_end(), "an iterator at its end is advanced; compare it with end() first");
     hide();
     cursor_.advance();
     show();

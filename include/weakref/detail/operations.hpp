@@ -42,6 +42,7 @@ template <class Core, class Node> class swept_entries {
         Node& seen = shard.at(shard->rover);
         if (seen.is(entry::untracked) && is_expired<typename Core::sync>(seen.weak())) {
           shard.take_out(shard->rover);
+          shard->counters.eviction();
           seen.next = first_;
           first_ = &seen;
           continue;
@@ -149,6 +150,7 @@ decltype(Keep::existing) find(Core& container, std::uint32_t hash, Match&& match
   typename Core::template access<user_code> shard(container, hash);
   Node* const found = shard.find(hash, match);
   result_type result = found == nullptr ? result_type() : Keep::look(*found);
+  shard->counters.look_up(static_cast<bool>(result));
   if (!result && container.accepts_untracked()) swept.sweep(shard, slots_per_operation);
   return result;
 }
@@ -164,7 +166,9 @@ bool is_present(Core& container, std::uint32_t hash, Match&& match) {
   swept_entries<Core, Node> swept(container);
   typename Core::template access<user_code> shard(container, hash);
   Node* const found = shard.find(hash, match);
-  if (found != nullptr && !is_expired<typename Core::sync>(found->weak())) return true;
+  const bool is_alive = found != nullptr && !is_expired<typename Core::sync>(found->weak());
+  shard->counters.look_up(is_alive);
+  if (is_alive) return true;
   if (container.accepts_untracked()) swept.sweep(shard, slots_per_operation);
   return false;
 }
@@ -179,11 +183,13 @@ bool visit_entry(Core& container, std::uint32_t hash, Match&& match, F&& f) {
   if (found != nullptr && found->is(entry::visitable)) {
     // Its death must evict it, and so needs the lock that is held here, before its destructor runs: alive
     // now, it is whole until the unlock, and the count need not be touched.
-    if (is_expired<typename Core::sync>(found->weak())) return false;
-    f(*found, *address_of(found->weak()));
-    return true;
+    const bool is_alive = !is_expired<typename Core::sync>(found->weak());
+    shard->counters.look_up(is_alive);
+    if (is_alive) f(*found, *address_of(found->weak()));
+    return is_alive;
   }
   if (found != nullptr) owner = lock_owner<typename Core::sync>(found->weak());
+  shard->counters.look_up(owner != nullptr);
   if (owner == nullptr) {
     if (container.accepts_untracked()) swept.sweep(shard, slots_per_operation);
     return false;
@@ -233,16 +239,19 @@ put_result<Node> try_put(Core& container, new_entry<Core, Node>& added, Keep& ke
       if (result.missing_capacity != 0) return result;
       entries.insert(added.node());
     }
-    shard->count_entries();
     result.is_stored = true;
   } else if (Node& found = static_cast<Node&>(*place.found); keep(found)) {
     // A dead entry of this key gives up its slot here, so the table never holds two; its own death, or
     // release(), does the rest.
+    shard.count_eviction_of(found);
     entries.replace(place.index, added.node());
     result.is_stored = true;
     result.replaced = &found;
   }
-  if (result.is_stored) added.stored();
+  if (result.is_stored) {
+    shard.count_creation_of(added.node(), ending);
+    added.stored();
+  }
   if (ending != nullptr) shard->flights.remove(*ending);
   return result;
 }
@@ -314,6 +323,7 @@ typename Core::owner_type take(Core& container, std::uint32_t hash, Match&& matc
     const auto place = shard.find_place(hash, match);
     auto* const found = static_cast<Node*>(place.found);
     if (found != nullptr) owner = lock_owner<typename Core::sync>(found->weak());
+    shard->counters.look_up(owner != nullptr);
     if (owner != nullptr) {
       rest.under_lock(*found);
       taken = found;

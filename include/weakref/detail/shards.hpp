@@ -16,6 +16,8 @@
 // Whoever locks the first shard and finds it retired lets go and chooses again; the retired mark is read and
 // written under that lock. A shard once chosen from the array is final.
 
+#include <weakref/assert.hpp>
+#include <weakref/detail/counters.hpp>
 #include <weakref/detail/flight.hpp>
 #include <weakref/detail/sync.hpp>
 #include <weakref/detail/table.hpp>
@@ -42,7 +44,7 @@ template <class Node, class Mutex, class Allocator> class shards {
  public:
   using table_type = table<Allocator>;
   using slots_type = typename table_type::slots_type;
-  static constexpr bool is_local = std::is_same_v<Mutex, null_mutex>;
+  static constexpr bool is_local = std::is_base_of_v<null_mutex, Mutex>;
   static constexpr unsigned max_bits = 8;
   /// Entries at which a container splits.
   static constexpr std::uint32_t split_size = 256;
@@ -50,15 +52,12 @@ template <class Node, class Mutex, class Allocator> class shards {
   // A cache line of its own each, so that two threads in two shards do not disturb each other.
   struct alignas(64) shard {
     shard(const Allocator& allocator, unsigned bits) noexcept : entries(allocator, bits) {}
-    /// After a change under the lock; the size is read without.
-    void count_entries() noexcept { size.store(entries.size(), std::memory_order_relaxed); }
-
     [[no_unique_address]] Mutex mutex;
-    bool is_retired = false;
-    std::atomic<std::uint32_t> size{0};
     std::uint32_t rover = 0; // where the next look for dead untracked entries begins
-    table_type entries;
+    [[no_unique_address]] table_type entries;
+    bool is_retired = false; // in what is left of the table's last word
     flight_list flights;
+    [[no_unique_address]] detail::counters<Mutex> counters;
   };
 
   shards(const Allocator& allocator, std::size_t wanted) : allocator_(allocator), first_(allocator, 0) {
@@ -75,6 +74,7 @@ template <class Node, class Mutex, class Allocator> class shards {
 
   /// Locks the shard of this hash.
   shard& lock(std::uint32_t hash) noexcept(noexcept(first_.mutex.lock())) {
+    check_thread();
     for (;;) {
       // acquire: pairs with the release in split(); the array's contents are seen
       shard* const array = many_.load(std::memory_order_acquire);
@@ -108,10 +108,9 @@ template <class Node, class Mutex, class Allocator> class shards {
   std::size_t size() const noexcept {
     const shard* const array = many_.load(std::memory_order_acquire);
     sync_of<Mutex>::point(sync_point::unlocked);
-    if (array == nullptr) return first_.size.load(std::memory_order_relaxed);
+    if (array == nullptr) return first_.entries.size();
     std::size_t sum = 0;
-    for (std::size_t i = 0; i < std::size_t{1} << bits_; ++i)
-      sum += array[i].size.load(std::memory_order_relaxed);
+    for (std::size_t i = 0; i < std::size_t{1} << bits_; ++i) sum += array[i].entries.size();
     return sum;
   }
 
@@ -123,6 +122,11 @@ template <class Node, class Mutex, class Allocator> class shards {
   void split();
 
   bool may_be_used_by_this_thread() const noexcept { return !is_local || thread_ == &this_thread(); }
+  void check_thread() const noexcept {
+    WEAKREF_ASSERT(may_be_used_by_this_thread(),
+                   "a container without locks (weakref::local) is used on another thread than the one that "
+                   "first stored in it; take the container of the same name in namespace weakref");
+  }
 
  private:
   using shard_allocator = typename std::allocator_traits<Allocator>::template rebind_alloc<shard>;
@@ -186,7 +190,6 @@ bool shards<Node, Mutex, Allocator>::try_move_to(shard* array) noexcept {
     if (!first_.entries.is_empty(i))
       array[index_of(first_.entries[i].hash)].entries.insert(first_.entries[i]);
   }
-  for (std::size_t i = 0; i < std::size_t{1} << bits_; ++i) array[i].count_entries();
   while (flight* const moved = first_.flights.pop()) array[index_of(moved->hash)].flights.push(*moved);
   return true;
 }
@@ -205,7 +208,7 @@ template <class Node, class Mutex, class Allocator> void shards<Node, Mutex, All
     const bool is_done = !first_.is_retired && try_move_to(array);
     if (is_done) {
       // Its size stays: size() takes no lock, and may have found no array a moment ago.
-      first_.entries.take_all(old_slots);
+      first_.entries.give_up(old_slots);
       first_.is_retired = true;
       sync_of<Mutex>::point(sync_point::unlocked);
       // release: pairs with the acquire loads

@@ -5,6 +5,7 @@
 // What the dictionaries and the set have in common beyond the engine: a container with a way of looking up,
 // copied and moved as a whole. The public classes derive privately from it and name things.
 
+#include <weakref/assert.hpp>
 #include <weakref/detail/container.hpp>
 #include <weakref/detail/transaction.hpp>
 
@@ -66,11 +67,18 @@ template <class Node, class Look, class Mutex, class Allocator> class shell {
   }
   ~shell() = default;
 
-  void swap(shell& other) noexcept { exchange(other, allocator_traits::propagate_on_container_swap::value); }
+  void swap(shell& other) noexcept {
+    constexpr bool propagates = allocator_traits::propagate_on_container_swap::value;
+    WEAKREF_ASSERT(
+        propagates || get_allocator() == other.get_allocator(),
+        "containers are swapped whose allocators differ and stay where they are; move them instead");
+    exchange(other, propagates);
+  }
 
   Allocator get_allocator() const noexcept { return container_.allocator(); }
   std::size_t size() const noexcept { return container_.size(); }
   bool empty() const noexcept { return size() == 0; }
+  weakref::statistics statistics() const { return container_.statistics(); }
   void clear() { container_.clear(); }
   void reserve(std::size_t n) { container_.reserve(n); }
 

@@ -87,11 +87,14 @@ template <bool user_code, class Keep, class Node, class Core, class Match, class
 Result board(Core& container, std::uint32_t hash, Match&& match, MatchFlight&& match_flight,
              boarding<Core, Result>& pass, departure<Core, Result>* own) {
   typename Core::template access<user_code> shard(container, hash);
+  const bool is_first = pass.look.where == nullptr;
   auto* const found = static_cast<Node*>(shard.find_place(hash, match, pass.look).found);
   Result result = found == nullptr ? Result() : Keep::look(*found);
+  if (is_first) shard->counters.look_up(static_cast<bool>(result));
   if (!result) {
     if (flight* const other = shard->flights.find(hash, match_flight)) {
       other->is_awaited = true;
+      shard->counters.wait();
       pass.joined = std::static_pointer_cast<landing<Result>>(other->destination);
     } else if (own != nullptr) {
       own->take_off(shard);

@@ -28,9 +28,11 @@
 
 #include <weakref/detail/entry.hpp>
 
+#include <boost/container/options.hpp>
 #include <boost/container/vector.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -57,20 +59,23 @@ inline bool fits_slot(const void* address) noexcept {
 
 template <class Allocator> class table {
  public:
-  using slots_type =
-      boost::container::vector<slot, typename std::allocator_traits<Allocator>::template rebind_alloc<slot>>;
+  // Its sizes are stored in four bytes each: a table with its shard fits a cache line.
+  using slots_type = boost::container::vector<
+      slot, typename std::allocator_traits<Allocator>::template rebind_alloc<slot>,
+      boost::container::vector_options_t<boost::container::stored_size<std::uint32_t>>>;
   static constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
 
   explicit table(const Allocator& allocator, unsigned shard_bits = 0) noexcept
       : slots_(typename slots_type::allocator_type(allocator)), shard_bits_(shard_bits) {}
 
-  std::uint32_t size() const noexcept { return size_; }
+  /// May be asked without the lock.
+  std::uint32_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
   /// Another number after each change: what was found before is still so, if this is.
   std::uint64_t changes() const noexcept { return changes_; }
   std::uint32_t capacity() const noexcept { return static_cast<std::uint32_t>(slots_.size()); }
-  bool has_room() const noexcept { return size_ < limit(capacity()); }
+  bool has_room() const noexcept { return size() < limit(capacity()); }
   /// So full, after a sweep, that it should grow all the same: the next sweep must be many stores away.
-  bool is_crowded() const noexcept { return size_ >= limit(capacity()) - limit(capacity()) / 8; }
+  bool is_crowded() const noexcept { return size() >= limit(capacity()) - limit(capacity()) / 8; }
 
   /// Slots for at least this many entries; at most four of five are ever in use.
   static std::uint32_t capacity_for(std::uint64_t entries) noexcept {
@@ -117,7 +122,7 @@ template <class Allocator> class table {
 
   void erase(std::uint32_t index) noexcept {
     ++changes_;
-    --size_;
+    set_size(size() - 1);
     const std::uint32_t end = capacity();
     for (;;) {
       const std::uint32_t next = index + 1 == end ? 0 : index + 1;
@@ -134,7 +139,7 @@ template <class Allocator> class table {
   void rehash(slots_type& slots) noexcept {
     ++changes_;
     slots_.swap(slots);
-    size_ = 0;
+    set_size(0);
     const auto former = static_cast<std::uint32_t>(slots.size());
     const bool is_told = tells_hashes(former);
     constexpr std::uint32_t ahead = 8; // entries lie anywhere: ask for their hashes in time
@@ -152,9 +157,13 @@ template <class Allocator> class table {
 
   /// Hands everything out: slots and, in them, the entries.
   void take_all(slots_type& slots) noexcept {
+    give_up(slots);
+    set_size(0);
+  }
+  /// The same, for the last time: size() stays for who still asks.
+  void give_up(slots_type& slots) noexcept {
     ++changes_;
     slots_.swap(slots);
-    size_ = 0;
   }
 
  private:
@@ -164,6 +173,7 @@ template <class Allocator> class table {
   static constexpr unsigned fragment_bits = 15;
   static constexpr slot fragment_mask = 0x07ff'8000'0000'0007;
 
+  void set_size(std::uint32_t size) noexcept { size_.store(size, std::memory_order_relaxed); }
   static std::uint32_t limit(std::uint32_t capacity) noexcept {
     return static_cast<std::uint32_t>(std::uint64_t{capacity} * 4 / 5);
   }
@@ -209,7 +219,7 @@ template <class Allocator> class table {
   /// Those there move on.
   void insert_at(std::uint32_t at, std::uint32_t distance, slot added) noexcept {
     ++changes_;
-    ++size_;
+    set_size(size() + 1);
     const std::uint32_t end = capacity();
     slot carried = added | std::min(distance, saturated) * one_step;
     while (slots_[at] != 0) {
@@ -244,9 +254,9 @@ template <class Allocator> class table {
   }
 
   slots_type slots_;
-  std::uint32_t size_ = 0;
-  std::uint32_t shard_bits_;
-  std::uint64_t changes_ = 0;
+  std::uint64_t changes_ : 56 = 0;
+  std::uint64_t shard_bits_ : 8;
+  std::atomic<std::uint32_t> size_{0}; // written under the lock
 };
 
 } // namespace detail

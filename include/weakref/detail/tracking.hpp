@@ -7,23 +7,32 @@
 #include <weakref/detail/block.hpp>
 #include <weakref/detail/enable_weakref.hpp>
 
+#include <cstddef>
 #include <memory>
-#include <string_view>
 #include <type_traits>
 
 namespace weakref {
 inline namespace v0 {
 namespace detail {
 
+/// A part of a string literal; <string_view> is a third of <memory> to compile with libc++.
+struct literal_part {
+  const char* begin;
+  std::size_t size;
+};
+
 /// The type's name as the compiler prints it; needs no RTTI.
-template <class T> constexpr std::string_view type_name() noexcept {
-  const std::string_view signature = __PRETTY_FUNCTION__;
-  const std::size_t start = signature.find("T = ") + 4;
-  return signature.substr(start, signature.find_first_of(";]", start) - start);
+template <class T> constexpr literal_part type_name() noexcept {
+  const char* begin = __PRETTY_FUNCTION__; // … [T = the name] or [with T = the name; …]
+  while (begin[0] != 'T' || begin[1] != ' ' || begin[2] != '=') ++begin;
+  begin += 4;
+  const char* end = begin;
+  while (*end != ';' && *end != ']') ++end;
+  return {begin, static_cast<std::size_t>(end - begin)};
 }
 
 /// Throws untracked_error: what the pointer is, its type's name, and the remedies.
-[[noreturn]] WEAKREF_API void throw_untracked(std::string_view type, bool is_null, bool may_accept_untracked);
+[[noreturn]] WEAKREF_API void throw_untracked(literal_part type, bool is_null, bool may_accept_untracked);
 
 template <class T, class Sync>
 inline constexpr bool has_weakref_base = std::is_base_of_v<basic_enable_weakref<Sync>, std::remove_cv_t<T>>;

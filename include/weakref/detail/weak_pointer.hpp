@@ -12,7 +12,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <memory>
 
 namespace weakref {
@@ -22,7 +21,7 @@ namespace detail {
 template <class T> T* address_of(const std::weak_ptr<T>& weak) noexcept {
   static_assert(sizeof(std::weak_ptr<T>) == 2 * sizeof(void*));
   T* address;
-  std::memcpy(&address, static_cast<const void*>(&weak), sizeof address);
+  __builtin_memcpy(&address, static_cast<const void*>(&weak), sizeof address); // <cstring> is 1 % of <memory>
   return address;
 }
 
