@@ -10,13 +10,15 @@
 #include <csignal>
 #include <functional>
 #include <memory>
-#include <memory_resource>
 #include <new>
 #include <optional>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
+#if defined(__cpp_lib_memory_resource)
+#include <memory_resource>
+#endif
 
 #include "assert/part.hpp"
 #include "support/child_output.hpp"
@@ -208,27 +210,6 @@ TEST_CASE("WEAKREF_ASSERT: a container after its destruction") {
           static dictionary items;
           late.items = &items;
           std::exit(0);
-        }) == message);
-}
-
-TEST_CASE("WEAKREF_ASSERT: a container destroyed while get_or_create of it runs") {
-  const std::string message =
-      "a container is destroyed while get_or_create of it runs, on this thread or another one";
-  CHECK(mistake([] {
-          std::optional<weakref::WeakValueDictionary<int, Item>> items(std::in_place);
-          static_cast<void>(items->get_or_create(1, [&items] {
-            items.reset();
-            return Item();
-          }));
-        }) == message);
-  CHECK(mistake([] {
-          std::optional<weakref::WeakKeyDictionary<Item, int>> sides(std::in_place,
-                                                                     weakref::options{.shards = 4});
-          const auto object = weakref::make_tracked<Item>();
-          static_cast<void>(sides->get_or_create(object, [&sides] {
-            std::thread([&sides] { sides.reset(); }).join();
-            return 1;
-          }));
         }) == message);
 }
 

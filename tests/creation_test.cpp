@@ -443,21 +443,6 @@ TEST_CASE("get_or_create: a factory may split the dictionary into shards") {
   }
 }
 
-TEST_CASE("get_or_create: a landing that nobody waited for is used again") {
-  Items items;
-  const auto other = items.try_emplace(0, 0).first;
-  const auto allocations = [&] {
-    const long before = heap::calls.load();
-    CHECK(items.get_or_create(1, [] { return Item(1); }) != nullptr);
-    return heap::calls.load() - before;
-  };
-  CHECK(allocations() == 2); // the object with its entry, and the landing
-  CHECK(allocations() == 1);
-  CHECK_THROWS_AS((void)items.get_or_create(1, []() -> Item { throw std::runtime_error("not made"); }),
-                  std::runtime_error);
-  CHECK(allocations() == 1);
-}
-
 TEST_CASE("get_or_create: an entry stored meanwhile wins, and is what comes back") {
   Items items;
   const auto winner = item(9);

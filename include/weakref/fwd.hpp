@@ -3,10 +3,10 @@
 #define WEAKREF_FWD_HPP
 
 // Declares the public types and owns their default template arguments: what a header includes that only names
-// them. (Those with polymorphic allocators are in pmr.hpp, because only <memory_resource> declares these.)
+// them. (Those with polymorphic allocators are in pmr.hpp, because only `<memory_resource>` declares these.)
 //
-// The arguments name std::allocator, which <iosfwd> declares, and std::equal_to, which no program may declare
-// itself and only <functional> promises. That takes ten times as long to compile as all the rest here, so
+// The arguments name std::allocator, which `<iosfwd>` declares, and std::equal_to, which no program may declare
+// itself and only `<functional>` promises. That takes ten times as long to compile as all the rest here, so
 // the part of it that has std::equal_to is taken by itself where we know its name.
 
 #include <iosfwd>

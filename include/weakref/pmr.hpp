@@ -3,7 +3,7 @@
 #define WEAKREF_PMR_HPP
 
 // Names the containers with polymorphic allocators; each container's header includes it. Apart from fwd.hpp,
-// because <memory_resource> is as much to compile as all of <memory>. Empty where the standard library has none.
+// because `<memory_resource>` is as much to compile as all of `<memory>`. Empty where the standard library has none.
 
 #include <weakref/fwd.hpp>
 

@@ -36,9 +36,14 @@ template <bool by_value> class containers : public world<by_value> {
         t_{box<set>(options_), box<set>(options_), box<set>(options_)} {}
 
   ~containers() override {
-    // Callbacks of what dies here still want the containers.
-    for (auto& each : w_) each.standing.reset();
-    end();
+    // Callbacks of what dies here still want the containers, and may store in those that own.
+    const auto leave = [](auto& boxes) {
+      for (auto& each : boxes) each.standing.reset();
+    };
+    leave(v_), leave(k_), leave(w_), leave(t_);
+    do {
+      end();
+    } while (std::any_of(w_.begin(), w_.end(), [](const auto& each) { return !each.container.empty(); }));
   }
 
   std::string run(const step& now) {

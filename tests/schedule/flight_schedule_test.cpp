@@ -138,32 +138,6 @@ TEST_CASE("schedules: two factories that need each other's keys: one of them is 
         {"one after the other", "one refused"}, {.preemptions = 4});
 }
 
-TEST_CASE("schedules: a landing that is used again belongs to its new creator") {
-  struct state : flights {
-    // Nobody waited for this one, so its landing is kept.
-    state() {
-      (void)table->get_or_create(1, [] { return thing(1); });
-    }
-  };
-  holds(make_scenario<state>(
-            {[](state& s) {
-               bool is_refused = true;
-               s.results[0] = s.table->get_or_create(2, [&] {
-                 is_refused = false;
-                 try {
-                   (void)s.table->get_or_create(2, [] { return thing(3); });
-                 } catch (const std::logic_error&) {
-                   is_refused = true;
-                 }
-                 return thing(2);
-               });
-               expect(is_refused, "it waits for itself, not for the first creator");
-             },
-             [](state& s) { s.results[1] = s.table->get_or_create(2, [] { return thing(2); }); }},
-            [](state& s) { expect(s.results[0] == s.results[1], "both got one object"); }),
-        {}, {.preemptions = 4});
-}
-
 TEST_CASE("schedules: a thread that is about to wake up closes no cycle") {
   // The second waits for the first one's key 1. When that has landed, the first may ask for key 2, which the
   // second is creating, whether or not the second has noticed the landing.

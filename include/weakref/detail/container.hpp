@@ -56,8 +56,6 @@ template <class Node, class Mutex, class Allocator> class container {
   container(const container&) = delete;
   container& operator=(const container&) = delete;
   ~container() {
-    WEAKREF_ASSERT(!is_creating(),
-                   "a container is destroyed while get_or_create of it runs, on this thread or another one");
     reset();
 #if WEAKREF_ASSERTS
     core_.store(destroyed(), std::memory_order_relaxed);
@@ -82,13 +80,7 @@ template <class Node, class Mutex, class Allocator> class container {
   }
 
   /// Null before the first store. acquire: pairs with the exchange in require().
-  core_type* get() const noexcept {
-    core_type* const present = core_.load(std::memory_order_acquire);
-    WEAKREF_ASSERT(present != destroyed(),
-                   "a container is used after its destruction; one that destructors of static objects use "
-                   "must live as long: static auto& cache = *new ...");
-    return present;
-  }
+  core_type* get() const noexcept { return checked(core_.load(std::memory_order_acquire)); }
 
   /// Made if need be. Throws: std::bad_alloc.
   core_type& require() {
@@ -136,14 +128,14 @@ template <class Node, class Mutex, class Allocator> class container {
  private:
   /// What stands in place of the core afterwards where checks are made.
   static core_type* destroyed() noexcept { return reinterpret_cast<core_type*>(std::uintptr_t{1}); }
-  bool is_creating() const noexcept {
-    bool found = false;
-    if (core_type* const present = get())
-      present->all_shards().for_each([&found](const auto& each) { found = found || !each.flights.empty(); });
-    return found;
+  static core_type* checked(core_type* present) noexcept {
+    WEAKREF_ASSERT(present != destroyed(),
+                   "a container is used after its destruction; one that destructors of static objects use "
+                   "must live as long: static auto& cache = *new ...");
+    return present;
   }
   core_type* release_core() noexcept {
-    core_type* const released = core_.load(std::memory_order_relaxed);
+    core_type* const released = checked(core_.load(std::memory_order_relaxed));
     core_.store(nullptr, std::memory_order_relaxed);
     return released;
   }

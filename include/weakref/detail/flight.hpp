@@ -9,8 +9,8 @@
 // factory runs. Its `landing` is where the result will be: creator and waiters share it, so nobody waits for
 // anybody to leave. Who finds a flight takes its landing along under that lock, so that from this moment on
 // it gets this flight's object, even if its creator drops it at once. (A landing made by the first waiter
-// instead spared the creator an allocation, and lost flights that ended while the waiter allocated.) Hardly any
-// flight is ever waited for, and then nobody else has seen its landing: it stays with the shard, for the next one.
+// instead spared the creator an allocation, and lost flights that ended while the waiter allocated. And
+// one that nobody had waited at, kept for the shard's next flight, was made by code that may be in a plugin and gone.)
 //
 // Waiting threads form a graph: thread -> landing -> its creator -> what that one waits for. An edge that
 // would close a cycle is refused. The graph is read and changed under one lock of the process, which only
@@ -23,7 +23,6 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <utility>
 
 namespace weakref {
 inline namespace v0 {
@@ -97,16 +96,11 @@ class flight_list {
     if (popped != nullptr) first_ = popped->next;
     return popped;
   }
-  bool empty() const noexcept { return first_ == nullptr; }
-  /// Keeps its landing, if it is as good as new.
-  void remove(flight& gone) noexcept {
+  void remove(const flight& gone) noexcept {
     flight** at = &first_;
     while (*at != &gone) at = &(*at)->next;
     *at = gone.next;
-    if (!gone.is_awaited && spare_ == nullptr) spare_ = std::move(gone.destination);
   }
-  /// A landing that nobody has seen, or null.
-  std::shared_ptr<void> take_spare() noexcept { return std::move(spare_); }
   template <class Match> flight* find(std::uint32_t hash, Match&& match) const {
     for (flight* each = first_; each != nullptr; each = each->next) {
       if (each->hash == hash && match(*each)) return each;
@@ -116,7 +110,6 @@ class flight_list {
 
  private:
   flight* first_ = nullptr;
-  std::shared_ptr<void> spare_;
 };
 
 } // namespace detail

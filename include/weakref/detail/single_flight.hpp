@@ -32,14 +32,11 @@ template <class Core, class Result> class departure {
  public:
   using landing_type = landing<Result>;
 
-  /// `spare` is a landing that nobody else has seen, or null. Throws: std::bad_alloc, only without.
-  departure(Core& container, std::uint32_t hash, const void* key, std::shared_ptr<void>&& spare)
-      : container_(container) {
-    if (spare == nullptr) spare = std::allocate_shared<landing_type>(container.allocator());
+  /// Throws: std::bad_alloc.
+  departure(Core& container, std::uint32_t hash, const void* key) : container_(container) {
     flight_.hash = hash;
     flight_.key = key;
-    flight_.destination = std::move(spare);
-    destination().creator = &this_thread();
+    flight_.destination = std::allocate_shared<landing_type>(container.allocator());
   }
   ~departure() {
     if (!is_flying_) return;
@@ -78,7 +75,6 @@ template <class Core, class Result> class departure {
 /// What who finds no entry takes along from step 1.
 template <class Core, class Result> struct boarding {
   std::shared_ptr<landing<Result>> joined; // a flight to wait for, or none
-  std::shared_ptr<void> spare;             // else a landing for a flight of one's own, or none
   typename Core::last_look look;
 };
 
@@ -98,8 +94,6 @@ Result board(Core& container, std::uint32_t hash, Match&& match, MatchFlight&& m
       pass.joined = std::static_pointer_cast<landing<Result>>(other->destination);
     } else if (own != nullptr) {
       own->take_off(shard);
-    } else {
-      pass.spare = shard->flights.take_spare();
     }
   }
   return result;
@@ -133,7 +127,7 @@ decltype(Keep::existing) wait_or_create(Core& container, std::uint32_t hash, Key
 
   if (result_type existing = wait(key, nullptr)) return existing;
   Creation creation(container, hash, std::forward<Key>(key), factory); // 2
-  departure<Core, result_type> own(container, hash, std::addressof(creation.key()), std::move(pass.spare));
+  departure<Core, result_type> own(container, hash, std::addressof(creation.key()));
   if (result_type existing = board<user_code, Keep, Node>(container, hash, look.matcher(creation.key()),
                                                           look.flight_matcher(creation.key()), pass, &own))
     return existing;
