@@ -127,9 +127,16 @@ TEST_CASE("statistics: evictions") {
   two.reset();
   seen.changed_by({.hits = 1}); // it was not there any more
   two = items.try_emplace(2, 2).first;
+  items.insert_or_assign(2, item(3)); // replaces a living one, and is dropped
+  seen.changed_by({.misses = 1, .creations = 1, .evictions = 1});
+  items.insert_or_assign(2, two);
+  seen.changed_by({});
+  const auto other = item(4);
+  items.insert_or_assign(2, other);
+  seen.changed_by({});
   items.clear();
   two.reset();
-  seen.changed_by({.misses = 1, .creations = 1});
+  seen.changed_by({});
 }
 
 TEST_CASE("statistics: dead entries that are found by looking are evicted too") {

@@ -64,7 +64,7 @@ int calls = 0;
 // Found by gdb however the program was optimised.
 std::shared_ptr<Texture> global_wall;
 weakref::WeakValueDictionary<int, Texture> global_textures;
-std::vector<weakref::finalize<>> global_finalizers;
+weakref::finalize<> global_finalizers[3];
 
 [[gnu::noinline]] void containers() {
   const auto wall = weakref::make_tracked<Texture>(Texture{64});
@@ -180,7 +180,9 @@ std::vector<weakref::finalize<>> global_finalizers;
   [[maybe_unused]] auto& overwritten = reinterpret_cast<weakref::ref<Texture>&>(bytes);
 
   global_textures.insert(1, wall);
-  global_finalizers = {clean_up, adding, finished};
+  global_finalizers[0] = clean_up;
+  global_finalizers[1] = adding;
+  global_finalizers[2] = finished;
   references_are_there();
   global_wall.reset();
   clean_up.detach();

@@ -66,7 +66,8 @@ template <class Allocator> class table {
   static constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
 
   explicit table(const Allocator& allocator, unsigned shard_bits = 0) noexcept
-      : slots_(typename slots_type::allocator_type(allocator)), shard_bits_(shard_bits) {}
+      : slots_(typename slots_type::allocator_type(allocator)),
+        shard_bits_(static_cast<std::uint8_t>(shard_bits)) {}
 
   /// May be asked without the lock.
   std::uint32_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
@@ -254,9 +255,9 @@ template <class Allocator> class table {
   }
 
   slots_type slots_;
-  std::uint64_t changes_ : 56 = 0;
-  std::uint64_t shard_bits_ : 8;
+  std::uint64_t changes_ = 0;
   std::atomic<std::uint32_t> size_{0}; // written under the lock
+  std::uint8_t shard_bits_;
 };
 
 } // namespace detail

@@ -23,11 +23,10 @@ struct literal_part {
 
 /// The type's name as the compiler prints it; needs no RTTI.
 template <class T> constexpr literal_part type_name() noexcept {
-  const char* begin = __PRETTY_FUNCTION__; // … [T = the name] or [with T = the name; …]
-  while (begin[0] != 'T' || begin[1] != ' ' || begin[2] != '=') ++begin;
-  begin += 4;
-  const char* end = begin;
-  while (*end != ';' && *end != ']') ++end;
+  const char* begin = __PRETTY_FUNCTION__; // … [T = the name] or [with T = the name]
+  const char* const end = begin + sizeof(__PRETTY_FUNCTION__) - 2;
+  while (*begin != '=') ++begin;
+  begin += 2;
   return {begin, static_cast<std::size_t>(end - begin)};
 }
 
