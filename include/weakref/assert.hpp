@@ -12,6 +12,7 @@
 //
 // To replace it, define WEAKREF_ASSERT before the first include of a weakref header, or for the compiler:
 //
+//   #include <boost/assert.hpp> // what the macro uses is there before it
 //   #define WEAKREF_ASSERT(condition, message) BOOST_ASSERT_MSG(condition, message)
 //   #define WEAKREF_ASSERT(condition, message) WEAKREF_ASSERT_BY_DEFAULT(condition, message)
 //
