@@ -1182,6 +1182,19 @@ TEST_CASE("enable_weakref: registrations through several owners of one object do
   CHECK(weakref::getweakrefcount(owner) == 3);
 }
 
+TEST_CASE("enable_weakref: who watched through owners that have gone is not counted for those who come") {
+  int heard = 0;
+  pooled object;
+  const auto forget = [](pooled*) {};
+  std::shared_ptr<pooled> former(&object, forget);
+  const weakref::ref watching(former, tally{&heard});
+  CHECK(weakref::getweakrefcount(former) == 1);
+  former.reset();
+  const std::shared_ptr<pooled> owner(&object, forget);
+  CHECK(weakref::getweakrefcount(owner) == 0);
+  CHECK(weakref::getweakrefs(owner).empty());
+}
+
 TEST_CASE("enable_weakref: an owner of its own beside a living one joins that one's list") {
   int heard = 0;
   auto owner = std::make_shared<pooled>();
