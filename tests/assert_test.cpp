@@ -164,7 +164,8 @@ TEST_CASE("WEAKREF_ASSERT: a container without locks on another thread") {
   CHECK(on_another_thread([&] { items.reserve(10); }) == message);
   CHECK(on_another_thread([&] { static_cast<void>(items.begin()); }) == message);
   CHECK(on_another_thread([&] { object.reset(); }) ==
-        "a referent of a container without locks dies on another thread");
+        "a referent of a container without locks (weakref::local) dies on another thread than the one that "
+        "first stored in the container; take the container of the same name in namespace weakref");
   CHECK(items.get(1) == object);
 }
 

@@ -228,8 +228,10 @@ template <class Node, class Mutex, class Allocator> class core final : public co
   // --- the death's side (death.hpp, steps 3 and 4) ---------------------------------------------------------
 
   discard_function evict(entry& evicted) noexcept override {
-    WEAKREF_ASSERT(shards_.may_be_used_by_this_thread(),
-                   "a referent of a container without locks dies on another thread");
+    WEAKREF_ASSERT(
+        shards_.may_be_used_by_this_thread(),
+        "a referent of a container without locks (weakref::local) dies on another thread than the one that "
+        "first stored in the container; take the container of the same name in namespace weakref");
     const access<false> home(*this, evicted.hash);
     const std::uint32_t index = home->entries.find_entry(evicted);
     if (index == none) return &discard_released;

@@ -99,7 +99,8 @@ template <class Core, class Node> struct keep_value {
     existing.emplace(std::as_const(found.mapped));
     return false;
   }
-  /// What look-ups want to know; nothing of a dead one.
+  /// What look-ups want to know; nothing of a dead one. Made where it is returned: a copy moved from would be
+  /// destroyed here, under the lock.
   static std::optional<typename Node::mapped_type> look(Node& found) {
     if (is_expired<typename Core::sync>(found.weak())) return std::nullopt;
     return std::optional<typename Node::mapped_type>(std::in_place, std::as_const(found.mapped));
