@@ -4,7 +4,7 @@
 
 // How well a cache does its work. Counting is a policy that comes with the mutex, because the counts lie in the
 // shards, under their locks, and cost no atomic operation; a container that does not ask for it has neither the
-// counts nor the code (benchmarks/RESULTS.md).
+// counts nor the code. What counting costs stands in benchmarks/RESULTS.md, as weakref_counted.
 //
 //   weakref::counted::WeakValueDictionary<std::string, Texture> textures;
 //   ...
