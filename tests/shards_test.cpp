@@ -105,6 +105,14 @@ template <class T> struct traveller : std::allocator<T> {
   int number;
 };
 
+// One that a copy takes over too.
+template <class T> struct companion : traveller<T> {
+  using propagate_on_container_copy_assignment = std::true_type;
+  template <class Other> struct rebind { using other = companion<Other>; };
+  using traveller<T>::traveller;
+  template <class Other> companion(const companion<Other>& other) noexcept : traveller<T>(other) {}
+};
+
 } // namespace
 
 TEST_CASE("shards: each is one cache line") {
@@ -475,6 +483,23 @@ TEST_CASE("allocator: a swap exchanges those that propagate, also while nothing 
   a = std::move(b);
   CHECK(a.get_allocator().number == 2);
   CHECK(a.get(1) == owner);
+}
+
+TEST_CASE("allocator: a copy assigned takes over one that propagates, empty or not") {
+  using Allocator = companion<Item>;
+  using Cache = weakref::WeakValueDictionary<int, Item, weakref::hash<int>, std::equal_to<>, Allocator>;
+  Cache from(Allocator(1));
+  Cache to(Allocator(2));
+  to = from;
+  CHECK(to.get_allocator().number == 1);
+  const auto owner = item(1);
+  from.insert(1, owner);
+  Cache filled(Allocator(3));
+  filled.insert(2, owner);
+  filled = from;
+  CHECK(filled.get_allocator().number == 1);
+  CHECK(filled.size() == 1);
+  CHECK(filled.get(1) == owner);
 }
 
 TEST_CASE("allocator: move and swap take it along or copy element by element, and the accounts stay right") {
