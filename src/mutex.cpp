@@ -79,6 +79,9 @@ void adaptive_mutex::lock_slow() noexcept {
 
 void adaptive_mutex::wake_one(std::atomic<int>* state) noexcept {
   // The standard library asks whether anybody waits, too: after the store.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wtsan" // ThreadSanitizer knows no fences, and here it has nothing to order
+#endif
   std::atomic_thread_fence(std::memory_order_seq_cst);
   state->notify_one(); // 3
 }

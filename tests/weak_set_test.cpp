@@ -92,6 +92,17 @@ std::set<std::string> texts(const Names& names) {
 }
 using Texts = std::set<std::string>;
 
+// A hash that lets somebody else get in between.
+struct MeddlingHash {
+  static inline int calls = 0;
+  static inline std::function<void(int)> meddle;
+  std::size_t operator()(const Name& name) const {
+    if (meddle) meddle(++calls);
+    return name.text.size();
+  }
+};
+using Meddled = weakref::WeakSet<Name, MeddlingHash, NameEqual>;
+
 } // namespace
 
 static_assert(sizeof(weakref::WeakSet<Item>) == 16);
@@ -377,6 +388,61 @@ TEST_CASE("WeakSet: by value: get returns the object in the set that equals the 
   CHECK_FALSE(names.contains(second));
   CHECK(names.add(second));
   CHECK(names.discard(Name("red")));
+}
+
+TEST_CASE("WeakSet: get_or_add gives the element that is there, or adds the object") {
+  Names names;
+  const auto first = name("one");
+  const auto equal = name("one");
+  CHECK(names.get_or_add(first) == first);
+  CHECK(names.size() == 1);
+  const long allocated = heap::calls.load();
+  CHECK(names.get_or_add(equal) == first);
+  CHECK(names.get_or_add(first) == first);
+  CHECK(heap::calls.load() == allocated);
+  CHECK(names.size() == 1);
+  CHECK(first.use_count() == 1);
+  CHECK(equal.use_count() == 1);
+  CHECK(weakref::getweakrefcount(equal) == 0);
+
+  Items by_identity;
+  const auto item_one = item(1);
+  const auto item_equal = item(1);
+  CHECK(by_identity.get_or_add(item_one) == item_one);
+  CHECK(by_identity.get_or_add(item_equal) == item_equal);
+  CHECK(by_identity.size() == 2);
+
+  CHECK_THROWS_AS((void)names.get_or_add(nullptr), weakref::untracked_error);
+  CHECK_THROWS_AS((void)names.get_or_add(std::make_shared<Name>("one")), weakref::untracked_error);
+  CHECK(names.size() == 1);
+}
+
+TEST_CASE("WeakSet: get_or_add in the place of an element that has died") {
+  Names names;
+  auto first = name("one");
+  names.add(first);
+  const weakref::ref last(first, [&] {
+    // The entry has gone before any callback runs.
+    CHECK(names.get_or_add(name("one"))->text == "one");
+  });
+  first.reset();
+  CHECK(names.empty());
+}
+
+TEST_CASE("WeakSet: get_or_add gives the element that somebody adds between its look and its store") {
+  Meddled set;
+  const auto mine = name("same");
+  const auto other = name("same");
+  MeddlingHash::calls = 0;
+  MeddlingHash::meddle = [&](int call) {
+    if (call == 2) CHECK(set.add(other)); // the first was for the look
+  };
+  CHECK(set.get_or_add(mine) == other);
+  MeddlingHash::meddle = nullptr;
+  CHECK(MeddlingHash::calls == 3);
+  CHECK(set.size() == 1);
+  CHECK(mine.use_count() == 1);
+  CHECK(other.use_count() == 1);
 }
 
 TEST_CASE("WeakSet: by value: the algebra goes by equality and keeps the left one's objects") {

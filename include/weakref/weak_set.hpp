@@ -123,7 +123,7 @@ class WeakSet : private detail::shell<detail::set_node<T>, detail::referent_look
   /// Whether it is in the set. Already old when it returns.
   template <detail::referent_key<look> K> bool contains(const K& k) const { return base::contains(k); }
   /// An owner of the element, or empty. By value: the object in the set that equals k.
-  template <detail::referent_key<look> K> owner get(const K& k) const { return base::find(k); }
+  template <detail::referent_key<look> K> owner get(const K& k) const { return base::get_owner(k); }
 
   /// Whether size() is 0.
   using base::empty;
@@ -148,6 +148,17 @@ class WeakSet : private detail::shell<detail::set_node<T>, detail::referent_look
     const detail::tracking where = this->container_.require().require_tracked(added);
     detail::keep_owner<core, node> keep;
     return base::store(added, where, keep, this->look_.hash(added));
+  }
+  /// The element that is the object, or by value equals it; if there is none, the object, which is added. So of
+  /// several threads that bring equal objects all get one and the same. (Python's intern, of a set's elements.)
+  ///
+  /// Cost: of an element that is there that of get, no allocation; else as add. Throws: as add.
+  [[nodiscard]] owner get_or_add(const owner& added) {
+    detail::check_not_under_lock();
+    const detail::tracking where = this->container_.require().require_tracked(added);
+    if (owner present = get(added)) return present;
+    detail::keep_owner<core, node> keep;
+    return base::store(added, where, keep, this->look_.hash(added)) ? added : std::move(keep.existing);
   }
   /// Takes the element out; false if it was not in the set.
   template <detail::referent_key<look> K> bool discard(const K& k) { return base::take(k) != nullptr; }

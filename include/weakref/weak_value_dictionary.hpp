@@ -138,7 +138,7 @@ class WeakValueDictionary
 
   /// An owner of the object, or empty. While a creation of k is in progress: empty, at once.
   template <detail::key_for<Key, Hash, KeyEqual> K = Key> owner get(const K& k) const {
-    return base::find(k);
+    return base::get_owner(k);
   }
   /// An owner of the object, or the given one.
   template <detail::key_for<Key, Hash, KeyEqual> K = Key> owner get(const K& k, owner otherwise) const {

@@ -44,7 +44,12 @@ template <class KeyEqual, class Key>
 inline constexpr bool is_standard_equal =
     std::is_same_v<KeyEqual, std::equal_to<>> || std::is_same_v<KeyEqual, std::equal_to<Key>>;
 
+template <class Hash> inline constexpr bool is_defined = requires { sizeof(Hash); };
+
 template <class Key, class Hash, class KeyEqual> class lookup {
+  static_assert(is_defined<Hash>,
+                "the key has no hash: specialise std::hash, write a hash_value(key), or name a Hash");
+
  public:
   template <class K> static constexpr bool is_direct = direct_key<K, Key, Hash, KeyEqual>;
   /// Whether comparing a stored key with this one can run code that we do not know.

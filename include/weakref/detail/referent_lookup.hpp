@@ -93,6 +93,8 @@ template <class T, class Sync> class identity_lookup {
 /// By value. Hash and KeyEqual are asked about living objects only; the hash of a stored one is never asked
 /// again.
 template <class T, class Hash, class KeyEqual, class Sync> class equality_lookup {
+  static_assert(is_defined<Hash>,
+                "the objects have no hash: specialise std::hash, write a hash_value(object), or name a Hash");
   template <class K> static constexpr bool leads = leads_to_referent<K, T>;
 
  public:

@@ -93,7 +93,7 @@ template <class Node, class Look, class Mutex, class Allocator> class shell {
 
   // What all containers are asked for; the public classes say for which K.
 
-  template <class K> typename core::owner_type find(const K& k) const {
+  template <class K> typename core::owner_type get_owner(const K& k) const {
     return with_entry<typename core::owner_type>(k, [](core& present, std::uint32_t hash, const auto& match) {
       return find_owner<Look::template runs_user_code<K>, Node>(present, hash, match);
     });
