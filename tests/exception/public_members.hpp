@@ -33,7 +33,7 @@ inline constexpr std::string_view value_dictionary_members[] = {"valuerefs"};
 inline constexpr std::string_view key_dictionary_members[] = {"visit const", "keyrefs"};
 inline constexpr std::string_view set_members[] = {
     // stored and taken out
-    "add", "discard", "remove",
+    "add", "get_or_add", "discard", "remove",
     // algebra
     "intersection_update", "difference_update", "symmetric_difference_update", "union_", "intersection",
     "difference", "symmetric_difference", "&", "-", "^", "&=", "-=", "^=",

@@ -190,6 +190,20 @@ WEAKREF_SET_OPERATION(
       CHECK(f.flag);
     })
 WEAKREF_SET_OPERATION(
+    "strong guarantee: get_or_add", {"get_or_add"}, looking | allocator | heap,
+    [](Fixture& f) { f.flag = f.set.get_or_add(f.absent) == f.absent; },
+    [](Fixture& f) {
+      becomes(f, f.with({f.absent}));
+      CHECK(f.flag);
+    })
+WEAKREF_SET_OPERATION(
+    "strong guarantee: get_or_add of what is there", {"get_or_add"}, looking | allocator,
+    [](Fixture& f) { f.flag = f.set.get_or_add(f.present) != nullptr; },
+    [](Fixture& f) {
+      becomes(f, f.with({f.present}));
+      CHECK(f.flag);
+    })
+WEAKREF_SET_OPERATION(
     "strong guarantee: adding null is refused", {"add", "update"}, allocator | heap,
     [](Fixture& f) { f.flag = refused<weakref::untracked_error>([&] { f.set.add(nullptr); }); },
     [](Fixture& f) {

@@ -108,10 +108,14 @@ template <class Set> class set_script final : public referents_script<Set> {
     case 6:
     case 7:
     case 8:
-    case 9:
       command_ = "add";
       expect(real.add(slot) == (there < 0), "whether it was added");
       model.try_emplace(key, slot->serial);
+      break;
+    case 9:
+      command_ = "get_or_add";
+      model.try_emplace(key, slot->serial);
+      expect(serial_of(real.get_or_add(slot)) == element_of(model, key), "what is in the set now");
       break;
     case 10: {
       command_ = "contains and get";

@@ -242,4 +242,20 @@ TEST_CASE("schedules: equal objects are added while the one in the set dies") {
         {"added", "kept"}, {.preemptions = 4});
 }
 
+TEST_CASE("schedules: two bring equal objects, and get one and the same") {
+  struct state {
+    owner brought[2] = {make_thing(1), make_thing(1)};
+    owner got[2];
+    set_by_value members;
+    void bring(std::size_t which) { got[which] = members.get_or_add(brought[which]); }
+  };
+  holds(make_scenario<state>({[](state& s) { s.bring(0); }, [](state& s) { s.bring(1); }},
+                             [](state& s) {
+                               expect(s.got[0] == s.got[1], "one object");
+                               expect(s.members.size() == 1, "one element");
+                               observe(s.got[0] == s.brought[0] ? "the first's" : "the second's");
+                             }),
+        {"the first's", "the second's"});
+}
+
 } // namespace
