@@ -26,7 +26,7 @@ inline namespace v0 {
 /// contents through a move or swap, and a copy begins with none.
 struct statistics {
   /// Look-ups that found a living object: get, at, visit, contains, pop, discard and erase by key, and those with
-  /// which try_emplace and get_or_create begin.
+  /// which try_emplace, get_or_create and get_or_add begin.
   std::uint64_t hits = 0;
   /// Those that found none.
   std::uint64_t misses = 0;
