@@ -81,8 +81,8 @@ void throw_untracked(literal_part type, bool is_null, bool may_accept_untracked)
   message.append(type.begin, type.size);
   message += " was given to something that must hear of its death. Remedies: make it with "
              "weakref::make_tracked<T>(...), derive its class from weakref::enable_weakref, or pass its "
-             "first owner, a "
-             "unique_ptr or (unless the class has weak_from_this) a shared_ptr, through weakref::adopt";
+             "first owner, a unique_ptr or (unless the class has weak_from_this) a shared_ptr, through "
+             "weakref::adopt";
   message += may_accept_untracked ? ", or construct the container with {.accept_untracked = true}." : ".";
   throw untracked_error(message);
 }

@@ -198,7 +198,7 @@ WEAKREF_SET_OPERATION(
     })
 WEAKREF_SET_OPERATION(
     "strong guarantee: get_or_add of what is there", {"get_or_add"}, looking | allocator,
-    [](Fixture& f) { f.flag = f.set.get_or_add(f.present) != nullptr; },
+    [](Fixture& f) { f.flag = f.set.get_or_add(f.present) == f.present; },
     [](Fixture& f) {
       becomes(f, f.with({f.present}));
       CHECK(f.flag);

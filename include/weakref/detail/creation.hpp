@@ -154,9 +154,8 @@ template <class Core, class Node, class Factory> struct choose_creation {
   static constexpr bool is_object = std::is_same_v<result, referent> || std::is_base_of_v<referent, result>;
   static_assert(is_object || is_smart_pointer<result>,
                 "a factory returns the object, a class derived from it, a std::unique_ptr or a "
-                "std::shared_ptr (of these "
-                "two also a null one; a lambda that returns nothing but nullptr must name the type: -> "
-                "std::shared_ptr<T>)");
+                "std::shared_ptr (of these two also a null one; a lambda that returns nothing but nullptr "
+                "must name the type: -> std::shared_ptr<T>)");
   using type = std::conditional_t<is_object, object_creation<Core, Node, result, Factory>,
                                   owner_creation<Core, Node, Factory>>;
 };
