@@ -98,7 +98,8 @@ class finalizer_of final : public finalizer_returning<Result> {
   explicit finalizer_of(const std::shared_ptr<T>& owner, Function&& function, Arguments&&... arguments)
       : call_(std::in_place, std::forward<Function>(function), std::forward<Arguments>(arguments)...),
         watch_(std::in_place, owner, on_death{this}) {
-    WEAKREF_ASSERT(!is_null_function(std::get<0>(*call_)), "a finalizer is given a null function to call");
+    WEAKREF_ASSERT(!detail::is_null_function(std::get<0>(*call_)),
+                   "a finalizer is given a null function to call");
   }
 
   std::shared_ptr<const void> referent() const noexcept override { return (*watch_)(); }
@@ -134,7 +135,7 @@ class finalizer_of final : public finalizer_returning<Result> {
 
 /// The owner, if a finalizer can hear of its end; throws before anything is moved.
 template <class F, class T> const std::shared_ptr<T>& checked(const std::shared_ptr<T>& owner) {
-  require_tracking<sync_of<std::decay_t<F>>>(owner, false);
+  detail::require_tracking<sync_of<std::decay_t<F>>>(owner, false);
   return owner;
 }
 

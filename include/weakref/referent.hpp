@@ -29,7 +29,7 @@ concept knows_its_owner = requires(T& object) {
 
 /// An object's base class, if it has one, uses the block's watch list: one list, not two.
 template <class Sync, class T> void join_block(T& object, referent_header* header) noexcept {
-  if (const auto* const base = find_base<Sync>(std::addressof(object))) base->use_block(header);
+  if (const auto* const base = detail::find_base<Sync>(std::addressof(object))) base->use_block(header);
 }
 
 /// The first owner of what lies in a new block.
@@ -53,12 +53,13 @@ std::shared_ptr<T> allocate_tracked_with(const Allocator& allocator, Args&&... a
         object_allocator own(block_allocator);
         std::allocator_traits<object_allocator>::construct(own, place, std::forward<Args>(args)...);
       });
-  join_block<Sync>(*made->object(), &made->header);
-  return own_block<T>(*made, made->object());
+  detail::join_block<Sync>(*made->object(), &made->header);
+  return detail::own_block<T>(*made, made->object());
 }
 
 template <class Sync, class T, class... Args> std::shared_ptr<T> make_tracked_with(Args&&... args) {
-  return allocate_tracked_with<Sync, T>(std::allocator<std::remove_cv_t<T>>(), std::forward<Args>(args)...);
+  return detail::allocate_tracked_with<Sync, T>(std::allocator<std::remove_cv_t<T>>(),
+                                                std::forward<Args>(args)...);
 }
 
 /// What lies in an adopted object's block: who lets it go. When it is destroyed the object is dead to us.
@@ -67,7 +68,7 @@ template <class Sync, class T, class Deleter> struct adopted {
   explicit adopted(std::unique_ptr<T, Deleter>&& from) noexcept : owner(std::move(from)) {}
   ~adopted() {
     // The deleter may give the object back to a pool; its base must not keep pointing into this block.
-    join_block<Sync>(*owner, nullptr);
+    detail::join_block<Sync>(*owner, nullptr);
   }
 };
 
@@ -82,8 +83,8 @@ std::shared_ptr<T> adopt_unique(std::unique_ptr<T, Deleter>&& from) {
       std::allocator<object_type>(), [&](object_type* place, const auto&) {
         ::new (static_cast<void*>(place)) object_type(std::move(from));
       });
-  join_block<Sync>(*pointer, &made->header);
-  return own_block<T>(*made, pointer);
+  detail::join_block<Sync>(*pointer, &made->header);
+  return detail::own_block<T>(*made, pointer);
 }
 
 template <class Sync, class T> std::shared_ptr<T> adopt_shared(std::shared_ptr<T>&& from) {
@@ -94,7 +95,7 @@ template <class Sync, class T> std::shared_ptr<T> adopt_shared(std::shared_ptr<T
       std::allocator<object_type>(), [&](object_type* place, const auto&) {
         ::new (static_cast<void*>(place)) object_type(std::move(from));
       });
-  return own_block<T>(*made, pointer);
+  return detail::own_block<T>(*made, pointer);
 }
 
 } // namespace detail
@@ -143,7 +144,7 @@ template <class T> [[nodiscard]] std::shared_ptr<T> adopt(std::shared_ptr<T>&& f
 }
 /// The same, beside an owner that stays.
 template <class T> [[nodiscard]] std::shared_ptr<T> adopt(const std::shared_ptr<T>& from) {
-  return adopt(std::shared_ptr<T>(from));
+  return weakref::adopt(std::shared_ptr<T>(from));
 }
 
 /// For pools that take an enable_weakref object back without destroying it: completes its death, that is,

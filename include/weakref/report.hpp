@@ -52,7 +52,7 @@ WEAKREF_API std::string demangled(const std::type_info& type);
 
 template <class T> std::string name_of_type([[maybe_unused]] const T& object) {
 #if WEAKREF_HAS_RTTI
-  if constexpr (std::is_polymorphic_v<T>) return demangled(typeid(object));
+  if constexpr (std::is_polymorphic_v<T>) return detail::demangled(typeid(object));
 #endif
   const literal_part name = type_name<T>();
   return std::string(name.begin, name.size);
@@ -76,13 +76,14 @@ template <class Key, class T> struct value_item;
 template <class T, class Value> struct key_item;
 
 template <class T> survivor survivor_of(const std::shared_ptr<T>& owner, std::string key = {}) {
-  return {std::move(key), name_of_type(*owner), owner.get(), owner.use_count() - 1}; // one is the iteration's
+  return {std::move(key), detail::name_of_type(*owner), owner.get(),
+          owner.use_count() - 1}; // one is the iteration's
 }
 template <class Key, class T> survivor survivor_of(const value_item<Key, T>& item) {
-  return survivor_of(item.value, printed(item.key));
+  return detail::survivor_of(item.value, detail::printed(item.key));
 }
 template <class T, class Value> survivor survivor_of(const key_item<T, Value>& item) {
-  return survivor_of(item.key);
+  return detail::survivor_of(item.key);
 }
 
 } // namespace detail
@@ -105,7 +106,7 @@ template <class Container>
     container.get_allocator();
   }
 void report(std::ostream& out, const Container& container) {
-  report(out, std::span<const survivor>(survivors(container)));
+  weakref::report(out, std::span<const survivor>(weakref::survivors(container)));
 }
 
 } // namespace v0

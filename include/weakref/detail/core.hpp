@@ -123,7 +123,7 @@ template <class Node, class Mutex, class Allocator> class core final : public co
     /// Of an entry that is replaced: perhaps it is dead, and its own death will not find it.
     void count_eviction_of([[maybe_unused]] Node& replaced) const noexcept {
       if constexpr (counters<Mutex>::are_kept) {
-        if (is_expired<sync>(replaced.weak())) shard_.counters.eviction();
+        if (detail::is_expired<sync>(replaced.weak())) shard_.counters.eviction();
       }
     }
     void take_out(std::uint32_t index) const noexcept { shard_.entries.erase(index); }
@@ -156,15 +156,15 @@ template <class Node, class Mutex, class Allocator> class core final : public co
   /// Where to register an owner given to be stored. Throws: untracked_error for a null, ownerless or
   /// untracked one, the latter unless such are accepted.
   tracking require_tracked(const owner_type& owner) const {
-    if (!accept_untracked_) return require_tracking<sync>(owner, true);
+    if (!accept_untracked_) return detail::require_tracking<sync>(owner, true);
     if (owner == nullptr || owner.use_count() == 0) throw_untracked(type_name<referent_type>(), true, false);
-    return find_tracking<sync>(owner);
+    return detail::find_tracking<sync>(owner);
   }
 
   /// Gives the node its referent and hangs it into the watch list. The caller holds the owner.
   void bind(Node& node, const owner_type& owner, const tracking& where) noexcept {
     node.weak() = owner;
-    const bool is_visitable = where.is_block && holds_address(node.weak(), owner.get());
+    const bool is_visitable = where.is_block && detail::holds_address(node.weak(), owner.get());
     const std::uint32_t kind = where.header == nullptr ? entry::untracked
                                : is_visitable          ? entry::visitable
                                                        : 0;
@@ -178,7 +178,7 @@ template <class Node, class Mutex, class Allocator> class core final : public co
   /// needs to be atomic.
   void bind_first(Node& node, const owner_type& owner, referent_header& header) noexcept {
     node.weak() = owner;
-    share(node, 2, holds_address(node.weak(), owner.get()) ? entry::visitable : 0);
+    share(node, 2, detail::holds_address(node.weak(), owner.get()) ? entry::visitable : 0);
     header.list.start_with(node);
   }
 
@@ -188,7 +188,7 @@ template <class Node, class Mutex, class Allocator> class core final : public co
         node.shares.load(std::memory_order_relaxed) & (entry::untracked | entry::visitable);
     const std::uint32_t count = kind == entry::untracked ? 1 : 2;
     if (kind != entry::untracked) {
-      list_lock<sync> lock(find_registered<sync>(owner)->list);
+      list_lock<sync> lock(detail::find_registered<sync>(owner)->list);
       lock.remove(node);
     }
     share(node, 0 - count, 0 - kind);
@@ -201,10 +201,10 @@ template <class Node, class Mutex, class Allocator> class core final : public co
     if (gone.is(entry::untracked)) return drop(gone, 1, this);
     owner_type held;
     if (known == nullptr) {
-      held = lock_owner<sync>(gone.weak());
+      held = detail::lock_owner<sync>(gone.weak());
       known = &held;
     }
-    if (referent_header* const header = find_registered<sync>(*known)) {
+    if (referent_header* const header = detail::find_registered<sync>(*known)) {
       {
         list_lock<sync> lock(header->list);
         lock.remove(gone);
@@ -220,7 +220,7 @@ template <class Node, class Mutex, class Allocator> class core final : public co
         drop_ref();
       }
     }
-    release_owner<sync>(held);
+    detail::release_owner<sync>(held);
   }
 
   void unpin(Node& pinned) noexcept { drop(pinned, 1, this); }

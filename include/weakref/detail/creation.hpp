@@ -61,7 +61,7 @@ template <class Core, class Node, class Object> class block_creation {
   /// `init(Object*)` makes the object at that address.
   template <class Init> new_entry<Core, Node>& build(Init&& init) {
     std::forward<Init>(init)(block_->object());
-    join_block<typename Core::sync>(*block_->object(), &block_->header);
+    detail::join_block<typename Core::sync>(*block_->object(), &block_->header);
     return entry_.emplace(container_, *node_, block_->header, [this]() -> typename Core::owner_type {
       return block_->template own<Object>(block_->object());
     });
@@ -94,7 +94,7 @@ class object_creation : public block_creation<Core, Node, Object> {
   new_entry<Core, Node>& create() {
     // Straight into its place: the object need not be movable.
     return this->build([this](Object* place) {
-      ::new (static_cast<void*>(place)) Object(call_factory(factory_, this->key()));
+      ::new (static_cast<void*>(place)) Object(detail::call_factory(factory_, this->key()));
     });
   }
 
@@ -104,14 +104,14 @@ class object_creation : public block_creation<Core, Node, Object> {
 
 template <class Sync, class T, class Deleter>
 std::shared_ptr<T> owner_of(std::unique_ptr<T, Deleter>&& made) {
-  return adopt_unique<Sync>(std::move(made));
+  return detail::adopt_unique<Sync>(std::move(made));
 }
 /// An untracked pointer that is its object's only owner is adopted; of any other the container asks what it
 /// asks of those given to insert.
 template <class Sync, class T> std::shared_ptr<T> owner_of(std::shared_ptr<T>&& made) {
   if constexpr (!knows_its_owner<T>) {
-    if (made.use_count() == 1 && find_tracking<Sync>(made).header == nullptr)
-      return adopt_shared<Sync>(std::move(made));
+    if (made.use_count() == 1 && detail::find_tracking<Sync>(made).header == nullptr)
+      return detail::adopt_shared<Sync>(std::move(made));
   }
   return std::move(made);
 }
@@ -128,9 +128,9 @@ template <class Core, class Node, class Factory> class owner_creation {
   const auto& key() const noexcept { return std::as_const(entry_.node()).key(); }
 
   new_entry<Core, Node>& create() {
-    auto made = call_factory(factory_, key());
+    auto made = detail::call_factory(factory_, key());
     if (made != nullptr) {
-      typename Core::owner_type owner = owner_of<typename Core::sync>(std::move(made));
+      typename Core::owner_type owner = detail::owner_of<typename Core::sync>(std::move(made));
       const tracking where = container_.require_tracked(owner);
       entry_.bind(std::move(owner), where);
     }
@@ -148,8 +148,8 @@ template <class T, class Deleter> inline constexpr bool is_smart_pointer<std::un
 template <class T> inline constexpr bool is_smart_pointer<std::shared_ptr<T>> = true;
 
 template <class Core, class Node, class Factory> struct choose_creation {
-  using result = std::remove_cvref_t<decltype(call_factory(std::declval<Factory&>(),
-                                                           std::declval<const typename Node::key_type&>()))>;
+  using result = std::remove_cvref_t<decltype(detail::call_factory(
+      std::declval<Factory&>(), std::declval<const typename Node::key_type&>()))>;
   using referent = std::remove_cv_t<typename Node::referent_type>;
   static constexpr bool is_object = std::is_same_v<result, referent> || std::is_base_of_v<referent, result>;
   static_assert(is_object || is_smart_pointer<result>,

@@ -42,7 +42,7 @@ template <class Node, class Core> class cursor_position final : public put_off_w
     for (;;) {
       for (; next_ < pinned_.size(); ++next_) {
         Node* const candidate = pinned_[next_];
-        if ((owner = owner_if_present(container, *candidate))) {
+        if ((owner = detail::owner_if_present(container, *candidate))) {
           node = candidate;
           ++next_;
           return true;
@@ -104,7 +104,7 @@ template <class Node, class Core> class cursor_position final : public put_off_w
     if (node == nullptr) return;
     Node* const former = std::exchange(node, nullptr);
     // The node last: the key is still valid while a referent's destructor runs.
-    release_owner<typename Core::sync>(owner);
+    detail::release_owner<typename Core::sync>(owner);
     container.unpin(*former);
   }
 

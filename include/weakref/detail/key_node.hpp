@@ -95,14 +95,14 @@ template <class Core, class Node> struct keep_value {
   std::optional<typename Node::mapped_type> existing;
 
   bool operator()(Node& found) {
-    if (is_expired<typename Core::sync>(found.weak())) return true;
+    if (detail::is_expired<typename Core::sync>(found.weak())) return true;
     existing.emplace(std::as_const(found.mapped));
     return false;
   }
   /// What look-ups want to know; nothing of a dead one. Made where it is returned: a copy moved from would be
   /// destroyed here, under the lock.
   static std::optional<typename Node::mapped_type> look(Node& found) {
-    if (is_expired<typename Core::sync>(found.weak())) return std::nullopt;
+    if (detail::is_expired<typename Core::sync>(found.weak())) return std::nullopt;
     return std::optional<typename Node::mapped_type>(std::in_place, std::as_const(found.mapped));
   }
   static std::optional<typename Node::mapped_type> of(const new_entry<Core, Node>& made) {
@@ -114,7 +114,7 @@ template <class Core, class Node> struct keep_value {
 template <class Core, class Node> struct keep_entry {
   static constexpr bool inserts = true;
   static constexpr bool runs_user_code = false;
-  bool operator()(Node& found) const { return is_expired<typename Core::sync>(found.weak()); }
+  bool operator()(Node& found) const { return detail::is_expired<typename Core::sync>(found.weak()); }
 };
 
 /// Replaces an entry of the same referent. Of an equal one that is another object `first` becomes an owner.
@@ -125,9 +125,9 @@ template <class Core, class Node> struct assign_value {
   typename Core::owner_type first = nullptr;
 
   bool operator()(Node& found) {
-    first = lock_owner<typename Core::sync>(found.weak());
+    first = detail::lock_owner<typename Core::sync>(found.weak());
     was_alive = first != nullptr;
-    return !was_alive || same_referent(found.weak(), added.weak());
+    return !was_alive || detail::same_referent(found.weak(), added.weak());
   }
 };
 
@@ -142,7 +142,8 @@ put_result<Node> assign_under_first(Core& container, new_entry<Core, Node>& made
     assign_value<Core, Node> policy{made.node()};
     // Should the first key's entry have gone meanwhile, the newcomer is the key after all.
     policy.inserts = made.owner() == newcomer;
-    const auto result = put_unreleased<user_code, Node>(container, made, policy, look.matcher(newcomer));
+    const auto result =
+        detail::put_unreleased<user_code, Node>(container, made, policy, look.matcher(newcomer));
     was_alive = policy.was_alive;
     if (result.is_stored) return result;
     const auto& key = policy.first != nullptr ? policy.first : newcomer;
@@ -181,7 +182,7 @@ template <class Core, class Node, class Factory> class value_creation {
   const owner_type& key() const noexcept { return key_; }
 
   new_entry<Core, Node>& create() {
-    const auto make = [this]() -> decltype(auto) { return call_factory(factory_, key_); };
+    const auto make = [this]() -> decltype(auto) { return detail::call_factory(factory_, key_); };
     entry_.emplace(container_, *container_.make_node(hash_, made_by<decltype(make)>{make}))
         .bind(key_, where_);
     return *entry_;

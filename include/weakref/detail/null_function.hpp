@@ -29,7 +29,7 @@ template <class F> bool is_null_function([[maybe_unused]] const F& f) noexcept {
   }
 }
 template <class Shown, class F> bool is_null_function(const forward_callback<Shown, F>& f) noexcept {
-  return is_null_function(f.function);
+  return detail::is_null_function(f.function);
 }
 
 } // namespace detail

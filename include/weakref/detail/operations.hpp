@@ -40,7 +40,7 @@ template <class Core, class Node> class swept_entries {
       if (shard->rover >= shard->entries.capacity()) shard->rover = 0;
       if (!shard->entries.is_empty(shard->rover)) {
         Node& seen = shard.at(shard->rover);
-        if (seen.is(entry::untracked) && is_expired<typename Core::sync>(seen.weak())) {
+        if (seen.is(entry::untracked) && detail::is_expired<typename Core::sync>(seen.weak())) {
           shard.take_out(shard->rover);
           shard->counters.eviction();
           seen.next = first_;
@@ -123,7 +123,7 @@ template <class Core, class Node> struct keep_owner {
   }
   /// What look-ups want to know; empty of a dead one.
   static typename Core::owner_type look(Node& found) noexcept {
-    return lock_owner<typename Core::sync>(found.weak());
+    return detail::lock_owner<typename Core::sync>(found.weak());
   }
   static typename Core::owner_type of(const new_entry<Core, Node>& made) { return made.owner(); }
 };
@@ -135,7 +135,7 @@ template <class Core, class Node> struct assign {
   bool was_alive = false;
 
   bool operator()(Node& found) {
-    was_alive = !is_expired<typename Core::sync>(found.weak());
+    was_alive = !detail::is_expired<typename Core::sync>(found.weak());
     return true;
   }
 };
@@ -158,7 +158,7 @@ decltype(Keep::existing) find(Core& container, std::uint32_t hash, Match&& match
 /// An owner of the referent of the matching entry; empty if there is none alive.
 template <bool user_code, class Node, class Core, class Match>
 typename Core::owner_type find_owner(Core& container, std::uint32_t hash, Match&& match) {
-  return find<user_code, keep_owner<Core, Node>, Node>(container, hash, match);
+  return detail::find<user_code, keep_owner<Core, Node>, Node>(container, hash, match);
 }
 
 template <bool user_code, class Node, class Core, class Match>
@@ -166,7 +166,7 @@ bool is_present(Core& container, std::uint32_t hash, Match&& match) {
   swept_entries<Core, Node> swept(container);
   typename Core::template access<user_code> shard(container, hash);
   Node* const found = shard.find(hash, match);
-  const bool is_alive = found != nullptr && !is_expired<typename Core::sync>(found->weak());
+  const bool is_alive = found != nullptr && !detail::is_expired<typename Core::sync>(found->weak());
   shard->counters.look_up(is_alive);
   if (is_alive) return true;
   if (container.accepts_untracked()) swept.sweep(shard, slots_per_operation);
@@ -183,12 +183,12 @@ bool visit_entry(Core& container, std::uint32_t hash, Match&& match, F&& f) {
   if (found != nullptr && found->is(entry::visitable)) {
     // Its death must evict it, and so needs the lock that is held here, before its destructor runs: alive
     // now, it is whole until the unlock, and the count need not be touched.
-    const bool is_alive = !is_expired<typename Core::sync>(found->weak());
+    const bool is_alive = !detail::is_expired<typename Core::sync>(found->weak());
     shard->counters.look_up(is_alive);
-    if (is_alive) f(*found, *address_of(found->weak()));
+    if (is_alive) f(*found, *detail::address_of(found->weak()));
     return is_alive;
   }
-  if (found != nullptr) owner = lock_owner<typename Core::sync>(found->weak());
+  if (found != nullptr) owner = detail::lock_owner<typename Core::sync>(found->weak());
   shard->counters.look_up(owner != nullptr);
   if (owner == nullptr) {
     if (container.accepts_untracked()) swept.sweep(shard, slots_per_operation);
@@ -235,7 +235,7 @@ put_result<Node> try_put(Core& container, new_entry<Core, Node>& added, Keep& ke
     if (entries.has_room()) [[likely]] {
       entries.insert(place, added.node());
     } else {
-      result.missing_capacity = make_room(shard, swept, container.accepts_untracked(), room);
+      result.missing_capacity = detail::make_room(shard, swept, container.accepts_untracked(), room);
       if (result.missing_capacity != 0) return result;
       entries.insert(added.node());
     }
@@ -268,7 +268,7 @@ put_result<Node> put_unreleased(Core& container, new_entry<Core, Node>& added, K
   const typename slots_type::allocator_type allocator(container.allocator());
   slots_type room(allocator);
   for (;;) {
-    auto result = try_put<user_code, Node>(container, added, keep, match, ending, before, room);
+    auto result = detail::try_put<user_code, Node>(container, added, keep, match, ending, before, room);
     if (result.missing_capacity == 0) return result;
     // Room is made with no lock held; then everything is looked at again.
     if (container.all_shards().should_split(result.missing_capacity)) {
@@ -283,7 +283,7 @@ put_result<Node> put_unreleased(Core& container, new_entry<Core, Node>& added, K
 template <bool user_code, class Node, class Core, class Match, class Keep>
 bool put(Core& container, new_entry<Core, Node>& added, Keep& keep, Match&& match, flight* ending = nullptr,
          const typename Core::last_look& before = {}) {
-  const auto result = put_unreleased<user_code, Node>(container, added, keep, match, ending, before);
+  const auto result = detail::put_unreleased<user_code, Node>(container, added, keep, match, ending, before);
   if (result.replaced != nullptr) container.release(*result.replaced);
   return result.is_stored;
 }
@@ -322,7 +322,7 @@ typename Core::owner_type take(Core& container, std::uint32_t hash, Match&& matc
     typename Core::template access<user_code> shard(container, hash);
     const auto place = shard.find_place(hash, match);
     auto* const found = static_cast<Node*>(place.found);
-    if (found != nullptr) owner = lock_owner<typename Core::sync>(found->weak());
+    if (found != nullptr) owner = detail::lock_owner<typename Core::sync>(found->weak());
     shard->counters.look_up(owner != nullptr);
     if (owner != nullptr) {
       rest.under_lock(*found);
@@ -344,7 +344,7 @@ template <class Node, class Core>
 typename Core::owner_type owner_if_present(Core& container, Node& pinned) noexcept {
   const typename Core::template access<false> shard(container, pinned.hash);
   if (shard->entries.find_entry(pinned) == Core::none) return nullptr;
-  return lock_owner<typename Core::sync>(pinned.weak());
+  return detail::lock_owner<typename Core::sync>(pinned.weak());
 }
 
 /// Takes this very entry out, if it is still there. The caller pins it and holds an owner of its referent.
@@ -378,7 +378,7 @@ template <class Node, class Core> class pinned_entry {
       if (shard->rover >= entries.capacity()) shard->rover = 0;
       if (entries.is_empty(shard->rover)) continue;
       Node& seen = shard.at(shard->rover);
-      owner = lock_owner<typename Core::sync>(seen.weak());
+      owner = detail::lock_owner<typename Core::sync>(seen.weak());
       if (owner == nullptr) continue;
       seen.pin();
       node_ = &seen;
@@ -393,7 +393,7 @@ template <class Node, class Core> class pinned_entry {
 
  private:
   void let_go() noexcept {
-    release_owner<typename Core::sync>(owner);
+    detail::release_owner<typename Core::sync>(owner);
     if (node_ != nullptr) container_.unpin(*std::exchange(node_, nullptr));
   }
 

@@ -57,13 +57,13 @@ template <class T, class Sync> class identity_lookup {
   static constexpr bool stores_run_user_code = false;
 
   template <class Entry> static const auto& key_of(const Entry& made) noexcept { return made.owner(); }
-  template <class K> static bool is_null(const K& k) noexcept { return address_in<T>(k) == nullptr; }
+  template <class K> static bool is_null(const K& k) noexcept { return detail::address_in<T>(k) == nullptr; }
 
   template <class K, class F> decltype(auto) with(const K& k, F&& f) const {
     if constexpr (is_owner<K>) {
       return std::forward<F>(f)(k);
     } else {
-      return std::forward<F>(f)(address_in<T>(k));
+      return std::forward<F>(f)(detail::address_in<T>(k));
     }
   }
 
@@ -73,13 +73,13 @@ template <class T, class Sync> class identity_lookup {
   template <class U> auto matcher(const std::shared_ptr<U>& k) const noexcept {
     const T* const address = k.get();
     return [address, &k](auto& node) -> bool {
-      return address_of(node.weak()) == address && !node.weak().owner_before(k) &&
+      return detail::address_of(node.weak()) == address && !node.weak().owner_before(k) &&
              !k.owner_before(node.weak());
     };
   }
   auto matcher(const T* address) const noexcept {
     return [address](auto& node) -> bool {
-      return address_of(node.weak()) == address && !is_expired<Sync>(node.weak());
+      return detail::address_of(node.weak()) == address && !detail::is_expired<Sync>(node.weak());
     };
   }
   template <class K> auto flight_matcher(const K& k) const noexcept {
@@ -108,7 +108,7 @@ template <class T, class Hash, class KeyEqual, class Sync> class equality_lookup
   template <class Entry> static const auto& key_of(const Entry& made) noexcept { return made.owner(); }
   template <class K> static bool is_null(const K& k) noexcept {
     if constexpr (leads<K>) {
-      return address_in<T>(k) == nullptr;
+      return detail::address_in<T>(k) == nullptr;
     } else {
       return false;
     }
@@ -116,7 +116,7 @@ template <class T, class Hash, class KeyEqual, class Sync> class equality_lookup
 
   template <class K, class F> decltype(auto) with(const K& k, F&& f) const {
     if constexpr (leads<K>) {
-      return std::forward<F>(f)(*address_in<T>(k));
+      return std::forward<F>(f)(*detail::address_in<T>(k));
     } else {
       return std::forward<F>(f)(k);
     }
@@ -134,10 +134,11 @@ template <class T, class Hash, class KeyEqual, class Sync> class equality_lookup
     template <class Node> bool operator()(Node& node) const {
       // What is evicted before it is destroyed is whole while the lock is held.
       if (node.is(entry::visitable)) {
-        return !is_expired<Sync>(node.weak()) && equal_(std::as_const(*address_of(node.weak())), key_);
+        return !detail::is_expired<Sync>(node.weak()) &&
+               equal_(std::as_const(*detail::address_of(node.weak())), key_);
       }
       held_.reserve(held_.size() + 1); // throws, if at all, before there is an owner to let go under the lock
-      auto owner = lock_owner<Sync>(node.weak());
+      auto owner = detail::lock_owner<Sync>(node.weak());
       if (owner == nullptr) return false;
       held_.push_back(std::move(owner));
       return equal_(std::as_const(*held_.back()), key_);

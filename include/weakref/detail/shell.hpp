@@ -95,12 +95,12 @@ template <class Node, class Look, class Mutex, class Allocator> class shell {
 
   template <class K> typename core::owner_type get_owner(const K& k) const {
     return with_entry<typename core::owner_type>(k, [](core& present, std::uint32_t hash, const auto& match) {
-      return find_owner<Look::template runs_user_code<K>, Node>(present, hash, match);
+      return detail::find_owner<Look::template runs_user_code<K>, Node>(present, hash, match);
     });
   }
   template <class K> bool contains(const K& k) const {
     return with_entry<bool>(k, [](core& present, std::uint32_t hash, const auto& match) {
-      return is_present<Look::template runs_user_code<K>, Node>(present, hash, match);
+      return detail::is_present<Look::template runs_user_code<K>, Node>(present, hash, match);
     });
   }
   /// f(Node&, referent&), under the lock.
@@ -166,8 +166,8 @@ template <class Node, class Look, class Mutex, class Allocator> class shell {
     check_not_under_lock();
     core* const present = container_.get();
     if (present == nullptr) return false;
-    for (pinned_entry<Node, core> found(*present); pin_living(*present, found);) {
-      if (!take_entry(*present, found.node(), found.owner)) continue;
+    for (pinned_entry<Node, core> found(*present); detail::pin_living(*present, found);) {
+      if (!detail::take_entry(*present, found.node(), found.owner)) continue;
       popped.emplace(popped_entry{Node::take_payload(found.node()), found.owner, found.node().hash});
       return true;
     }

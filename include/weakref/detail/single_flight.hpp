@@ -118,8 +118,8 @@ decltype(Keep::existing) wait_or_create(Core& container, std::uint32_t hash, Key
     while (pass.joined != nullptr) {
       if (result_type result = pass.joined->template wait<typename Core::sync>()) return result; // 4
       pass.joined = nullptr;
-      if (result_type result = board<user_code, Keep, Node>(container, hash, look.matcher(wanted),
-                                                            look.flight_matcher(wanted), pass, own))
+      if (result_type result = detail::board<user_code, Keep, Node>(container, hash, look.matcher(wanted),
+                                                                    look.flight_matcher(wanted), pass, own))
         return result;
     }
     return result_type();
@@ -128,8 +128,8 @@ decltype(Keep::existing) wait_or_create(Core& container, std::uint32_t hash, Key
   if (result_type existing = wait(key, nullptr)) return existing;
   Creation creation(container, hash, std::forward<Key>(key), factory); // 2
   departure<Core, result_type> own(container, hash, std::addressof(creation.key()));
-  if (result_type existing = board<user_code, Keep, Node>(container, hash, look.matcher(creation.key()),
-                                                          look.flight_matcher(creation.key()), pass, &own))
+  if (result_type existing = detail::board<user_code, Keep, Node>(
+          container, hash, look.matcher(creation.key()), look.flight_matcher(creation.key()), pass, &own))
     return existing;
   if (result_type existing = wait(creation.key(), &own)) return existing;
 
@@ -137,7 +137,8 @@ decltype(Keep::existing) wait_or_create(Core& container, std::uint32_t hash, Key
   if (made.owner() == nullptr) return result_type();
   result_type result = Keep::of(made);
   Keep keep;
-  if (!put<user_code, Node>(container, made, keep, look.matcher(creation.key()), own.get(), pass.look)) {
+  if (!detail::put<user_code, Node>(container, made, keep, look.matcher(creation.key()), own.get(),
+                                    pass.look)) {
     own.landed(keep.existing);
     return std::move(keep.existing);
   }
@@ -157,11 +158,11 @@ decltype(Keep::existing) get_or_create(Core& container, std::uint32_t hash, Key&
   using result_type = decltype(Keep::existing);
   boarding<Core, result_type> pass;
   result_type result =
-      board<user_code, Keep, Node>(container, hash, look.matcher(key), look.flight_matcher(key), pass,
-                                   static_cast<departure<Core, result_type>*>(nullptr));
+      detail::board<user_code, Keep, Node>(container, hash, look.matcher(key), look.flight_matcher(key), pass,
+                                           static_cast<departure<Core, result_type>*>(nullptr));
   if (!result) {
-    move_into(result, wait_or_create<user_code, Creation, Keep, Node>(container, hash, std::forward<Key>(key),
-                                                                      look, factory, pass));
+    detail::move_into(result, detail::wait_or_create<user_code, Creation, Keep, Node>(
+                                  container, hash, std::forward<Key>(key), look, factory, pass));
   }
   return result;
 }

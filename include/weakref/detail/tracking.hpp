@@ -78,16 +78,17 @@ struct tracking {
 /// Null for what is untracked, null or ownerless. May run user code: the death of the object's earlier owner.
 template <class Sync, class T> tracking find_tracking(const std::shared_ptr<T>& owner) {
   if (owner.use_count() == 0 || owner == nullptr) return {};
-  if (referent_header* const header = find_block(owner)) return {header, true};
-  if (const auto* const base = find_base<Sync>(owner.get())) return {ours(base->list_for(owner)), false};
+  if (referent_header* const header = detail::find_block(owner)) return {header, true};
+  if (const auto* const base = detail::find_base<Sync>(owner.get()))
+    return {ours(base->list_for(owner)), false};
   return {};
 }
 
 /// The same, for who has registered under this owner before, or only asks; makes nothing.
 template <class Sync, class T> referent_header* find_registered(const std::shared_ptr<T>& owner) noexcept {
   if (owner == nullptr) return nullptr;
-  if (referent_header* const header = find_block(owner)) return header;
-  if (const auto* const base = find_base<Sync>(owner.get())) return ours(base->current_list());
+  if (referent_header* const header = detail::find_block(owner)) return header;
+  if (const auto* const base = detail::find_base<Sync>(owner.get())) return ours(base->current_list());
   return nullptr;
 }
 
@@ -98,7 +99,7 @@ tracking require_tracking(const std::shared_ptr<T>& owner, bool may_accept_untra
   static_assert(has_weakref_base<T, Sync>,
                 "without RTTI only classes derived from enable_weakref are tracked");
 #endif
-  const tracking found = find_tracking<Sync>(owner);
+  const tracking found = detail::find_tracking<Sync>(owner);
   if (found.header == nullptr) {
     const bool is_null = owner == nullptr || owner.use_count() == 0;
     throw_untracked(type_name<T>(), is_null, may_accept_untracked);

@@ -82,7 +82,8 @@ template <class Core, class Node> class transaction {
       is_out = index != Core::none;
       // A replaced entry whose referent has died meanwhile stays out: its death has looked for it already, or
       // will find nothing.
-      if (is_out && undone.replaced != nullptr && !is_expired<typename Core::sync>(undone.replaced->weak())) {
+      if (is_out && undone.replaced != nullptr &&
+          !detail::is_expired<typename Core::sync>(undone.replaced->weak())) {
         shard->entries.replace(index, *std::exchange(undone.replaced, nullptr));
       } else if (is_out) {
         shard.take_out(index);
@@ -115,8 +116,8 @@ template <class Core, class Node> class selection {
   std::size_t take_out() noexcept {
     std::size_t taken = 0;
     for (Node* const each : nodes_) {
-      const auto owner = owner_if_present(container_, *each);
-      if (owner != nullptr && take_entry(container_, *each, owner)) ++taken;
+      const auto owner = detail::owner_if_present(container_, *each);
+      if (owner != nullptr && detail::take_entry(container_, *each, owner)) ++taken;
     }
     return taken;
   }

@@ -26,13 +26,13 @@ template <class T> T* address_of(const std::weak_ptr<T>& weak) noexcept {
 }
 
 template <class T> bool holds_address(const std::weak_ptr<T>& weak, const void* expected) noexcept {
-  return address_of(weak) == expected;
+  return detail::address_of(weak) == expected;
 }
 
 /// The same owner and the same T*: two elements of one arena are two referents, and so is a new object at a
 /// dead one's address.
 template <class T> bool same_referent(const std::weak_ptr<T>& a, const std::weak_ptr<T>& b) noexcept {
-  return address_of(a) == address_of(b) && !a.owner_before(b) && !b.owner_before(a);
+  return detail::address_of(a) == detail::address_of(b) && !a.owner_before(b) && !b.owner_before(a);
 }
 
 /// Spreads the entropy of a 64-bit value over all its bits: the two halves of a 128-bit product, folded.
