@@ -2,6 +2,7 @@
 #include <weakref/detail/block.hpp>
 #include <weakref/detail/death.hpp>
 #include <weakref/detail/enable_weakref.hpp>
+#include <weakref/detail/tracking.hpp>
 #include <weakref/referent.hpp>
 
 #include <typeinfo>
@@ -23,6 +24,13 @@ const std::type_info* const shared_types[] = {&typeid(block_deleter),
 #endif
 
 constinit std::atomic<std::uint32_t> awaited_callbacks{0};
+
+referent_header* block_of([[maybe_unused]] const std::shared_ptr<const void>& owner) noexcept {
+#if WEAKREF_HAS_RTTI
+  if (const auto* const deleter = std::get_deleter<block_deleter>(owner)) return ours(deleter->header);
+#endif
+  return nullptr;
+}
 
 std::size_t count_watchers(referent_header* header) noexcept {
   if (header == nullptr) return 0;

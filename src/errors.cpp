@@ -3,6 +3,7 @@
 
 #include <weakref/assert.hpp>
 #include <weakref/detail/death.hpp>
+#include <weakref/detail/table.hpp>
 #include <weakref/detail/tracking.hpp>
 #include <weakref/mutex.hpp>
 #include <weakref/proxy.hpp>
@@ -12,6 +13,7 @@
 #include <cstdlib>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -20,6 +22,7 @@ inline namespace v0 {
 
 untracked_error::~untracked_error() = default;
 ReferenceError::~ReferenceError() = default;
+address_error::~address_error() = default;
 
 namespace {
 
@@ -75,9 +78,29 @@ void report_unraisable() noexcept {
   }
 }
 
+void throw_address_beyond_slots(const void* address) {
+  char message[160];
+  std::snprintf(
+      message, sizeof message,
+      "weakref: the allocator gave memory at %p for an entry; the containers' tables keep 48 bits of an "
+      "address",
+      address);
+  throw address_error(message);
+}
+void throw_too_many_entries() {
+  throw std::length_error("weakref: a table holds no more than four fifths of 2^32 entries");
+}
+
 void throw_untracked(literal_part type, bool is_null, bool may_accept_untracked) {
-  std::string message =
-      is_null ? "weakref: a null or ownerless pointer to " : "weakref: an untracked object of type ";
+  if (is_null) {
+    std::string message = "weakref: a null or ownerless pointer to ";
+    message.append(type.begin, type.size);
+    message +=
+        " was given to something that must hear of an object's death: there is none, or nobody who owns it. "
+        "Ask the pointer before, or look where it should have got its object.";
+    throw untracked_error(message);
+  }
+  std::string message = "weakref: an untracked object of type ";
   message.append(type.begin, type.size);
   message += " was given to something that must hear of its death. Remedies: make it with "
              "weakref::make_tracked<T>(...), derive its class from weakref::enable_weakref, or pass its "

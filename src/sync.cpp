@@ -20,7 +20,15 @@ void relax(unsigned& spins) noexcept {
 }
 
 void wait_while(const std::atomic<std::uint32_t>& word, std::uint32_t old) noexcept { word.wait(old); }
-void wake_all(std::atomic<std::uint32_t>& word) noexcept { word.notify_all(); }
+void wake_all(std::atomic<std::uint32_t>& word) noexcept {
+  // The standard library asks first whether anybody waits, and the word's new value may still be on its way to other
+  // cores then; who counts himself as waiting at that moment would see the old one, and sleep on.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wtsan" // ThreadSanitizer knows no fences, and here it has nothing to order
+#endif
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  word.notify_all();
+}
 
 } // namespace detail
 } // namespace v0

@@ -21,16 +21,22 @@ void throw_reentry() {
 
 void run_put_off_slow() noexcept {
   thread_record& thread = this_thread();
-  // What runs here may put more off, behind these, or come here again and leave nothing to do.
-  for (;;) {
-    if (referent_header* const header = thread.first_death) {
-      header->operations().resume(*header);
-    } else if (put_off_work* const work = thread.first_work) {
-      thread.first_work = work->next();
-      work->finish();
-    } else {
-      return;
-    }
+  // The queue is taken over as a whole. A destructor that runs here may visit in its turn: what that visit puts off
+  // happens before it returns, as everywhere, but what waits here must not run inside it, or a thousand deaths put off
+  // together would lie on the stack together.
+  referent_header* death = std::exchange(thread.first_death, nullptr);
+  thread.last_death = nullptr;
+  put_off_work* work = std::exchange(thread.first_work, nullptr);
+  thread.last_work = nullptr;
+  while (death != nullptr) {
+    referent_header* next = nullptr;
+    death->operations().resume(*death, next);
+    death = next;
+  }
+  while (work != nullptr) {
+    put_off_work* const next = work->next();
+    work->finish();
+    work = next;
   }
 }
 

@@ -367,10 +367,11 @@ TEST_CASE_TEMPLATE("untracked: a table full of dead entries is emptied instead o
   Container container(books);
   auto owners = fill(container, 1000);
   owners.clear();
-  const long calls = books.calls;
+  const long before = books.peak;
   owners = fill(container, 1000);
-  CHECK(books.calls.load() == calls + 1000); // nodes, and no table
-  CHECK(container.all.size() < 2000);
+  // The dead go before their number comes again. (A table that has become sparse meanwhile may shrink and grow.)
+  CHECK(books.peak <= before + before / 8);
+  CHECK(container.all.size() == 1000);
   for (const Owner& each : owners) CHECK(container.contains(*each));
 }
 

@@ -3,7 +3,8 @@
 #define WEAKREF_ERRORS_HPP
 
 // The library's own exception types, and the hook for exceptions that nobody can catch.
-// Beside these, at() and popitem() throw std::out_of_range, and what would deadlock std::logic_error.
+// Beside these, at() and popitem() throw std::out_of_range, reserve() std::length_error, and what would deadlock
+// std::logic_error.
 
 #include <weakref/detail/config.hpp>
 
@@ -31,6 +32,16 @@ class WEAKREF_API ReferenceError : public std::runtime_error {
   ReferenceError(const ReferenceError&) = default;
   ReferenceError& operator=(const ReferenceError&) = default;
   ~ReferenceError() override;
+};
+
+/// An allocator gave memory for an entry at an address that the tables can't keep: they have 48 bits for it, which is
+/// all of user space but where a program asks the kernel for more (x86-64 with five-level page tables).
+class WEAKREF_API address_error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+  address_error(const address_error&) = default;
+  address_error& operator=(const address_error&) = default;
+  ~address_error() override;
 };
 
 /// Gets an exception that left a callback. Called on the thread of the death, with no library lock held.

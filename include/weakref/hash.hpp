@@ -67,8 +67,10 @@ struct hash<std::basic_string<Char, std::char_traits<Char>, Allocator>> {
 /// As std::basic_string's.
 template <class Char> struct hash<std::basic_string_view<Char>> : hash<std::basic_string<Char>> {};
 
-/// Both members, each by its own hash.
-template <class First, class Second> struct hash<std::pair<First, Second>> {
+/// Both members, each by its own hash; a std::hash of the pair that the program has goes before.
+template <class First, class Second>
+  requires(!detail::std_hashable<std::pair<First, Second>>)
+struct hash<std::pair<First, Second>> {
   /// Throws: what hashing a member throws.
   std::size_t operator()(const std::pair<First, Second>& key) const {
     return detail::combine(hash<std::remove_cv_t<First>>()(key.first),
@@ -76,8 +78,10 @@ template <class First, class Second> struct hash<std::pair<First, Second>> {
   }
 };
 
-/// All elements, each by its own hash.
-template <class... Elements> struct hash<std::tuple<Elements...>> {
+/// All elements, each by its own hash; a std::hash of the tuple that the program has goes before.
+template <class... Elements>
+  requires(!detail::std_hashable<std::tuple<Elements...>>)
+struct hash<std::tuple<Elements...>> {
   /// Throws: what hashing an element throws.
   std::size_t operator()(const std::tuple<Elements...>& key) const {
     return std::apply(

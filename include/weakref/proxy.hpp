@@ -86,7 +86,8 @@ template <class T, class F> class proxy : public proxy<T> {
  public:
   /// Registers. Throws: untracked_error for an untracked or null owner; what moving F throws. Then nothing is
   /// registered.
-  proxy(const std::shared_ptr<T>& owner, F f)
+  [[nodiscard("destroyed at once, it takes its callback back: name it")]] proxy(
+      const std::shared_ptr<T>& owner, F f)
       : proxy<T>(owner), watch_(owner, callback{this, std::move(f)}) {}
   proxy(const proxy&) = delete;
   proxy& operator=(const proxy&) = delete;

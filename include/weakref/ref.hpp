@@ -110,7 +110,9 @@ template <class T, class F> class ref : private detail::callback_link, public re
   /// Registers. Cost: no allocation (an enable_weakref object's first registration makes its watch list).
   /// Throws: untracked_error for an untracked or null owner; what moving F throws. Then nothing is
   /// registered.
-  ref(const std::shared_ptr<T>& owner, F f) : ref<T>(owner), callback_(std::move(f)), watched_(owner) {
+  [[nodiscard("destroyed at once, it takes its callback back: name it")]] ref(const std::shared_ptr<T>& owner,
+                                                                              F f)
+      : ref<T>(owner), callback_(std::move(f)), watched_(owner) {
     WEAKREF_ASSERT(!detail::is_null_function(callback_),
                    "a null function is to be called when an object dies; without a callback there is ref<T>");
     const detail::tracking found = detail::require_tracking<sync>(owner, false);

@@ -101,6 +101,11 @@ class WeakKeyDictionary
       : base(chosen, allocator) {}
   /// The same with default options.
   explicit WeakKeyDictionary(const Allocator& allocator) : base(options(), allocator) {}
+  /// With a Hash and a KeyEqual that are not like any other of their types. Copied; both go with the contents in
+  /// copies, moves and swaps.
+  WeakKeyDictionary(const options& chosen, const Hash& hash, const KeyEqual& equal = KeyEqual(),
+                    const Allocator& allocator = Allocator())
+      : base(chosen, look(hash, equal), allocator) {}
   /// From pairs. Of those with equal keys the first key stays, with the last value.
   ///
   /// Cost: O(n), allocates. Throws: as insert.
@@ -108,33 +113,50 @@ class WeakKeyDictionary
   WeakKeyDictionary(Iterator first, Sentinel last, const options& chosen = {},
                     const Allocator& allocator = Allocator())
       : base(chosen, allocator) {
-    for (; first != last; ++first) {
-      auto&& [key, value] = *first;
-      insert_or_assign(owner(key), Value(value));
-    }
+    insert_all(first, last);
+  }
+  /// The same with a Hash and a KeyEqual.
+  template <std::input_iterator Iterator, std::sentinel_for<Iterator> Sentinel>
+  WeakKeyDictionary(Iterator first, Sentinel last, const options& chosen, const Hash& hash,
+                    const KeyEqual& equal = KeyEqual(), const Allocator& allocator = Allocator())
+      : base(chosen, look(hash, equal), allocator) {
+    insert_all(first, last);
   }
   /// From a range: as update(). Cost: O(n), allocates. Throws: as update().
   template <class Range>
     requires(!std::same_as<std::remove_cvref_t<Range>, WeakKeyDictionary> &&
-             std::ranges::input_range<Range> && requires(std::ranges::range_reference_t<Range> pair) {
-               owner(pair.first);
-               Value(pair.second);
-             })
+             detail::range_of_pairs<Range, owner, Value>)
   explicit WeakKeyDictionary(Range&& range, const options& chosen = {},
                              const Allocator& allocator = Allocator())
       : base(chosen, allocator) {
     update(std::forward<Range>(range));
   }
+  /// The same with a Hash and a KeyEqual.
+  template <detail::range_of_pairs<owner, Value> Range>
+  WeakKeyDictionary(Range&& range, const options& chosen, const Hash& hash,
+                    const KeyEqual& equal = KeyEqual(), const Allocator& allocator = Allocator())
+      : base(chosen, look(hash, equal), allocator) {
+    update(std::forward<Range>(range));
+  }
   /// From a list, as from its iterators. Cost: O(n), allocates.
-  WeakKeyDictionary(std::initializer_list<value_type> pairs, const options& chosen = {},
+  WeakKeyDictionary(std::initializer_list<detail::listed<owner, Value>> pairs, const options& chosen = {},
                     const Allocator& allocator = Allocator())
       : WeakKeyDictionary(pairs.begin(), pairs.end(), chosen, allocator) {}
+  /// The same with a Hash and a KeyEqual.
+  WeakKeyDictionary(std::initializer_list<detail::listed<owner, Value>> pairs, const options& chosen,
+                    const Hash& hash, const KeyEqual& equal = KeyEqual(),
+                    const Allocator& allocator = Allocator())
+      : WeakKeyDictionary(pairs.begin(), pairs.end(), chosen, hash, equal, allocator) {}
 
   /// Exchanges the contents and touches no entry. The allocators must be equal or propagate.
   void swap(WeakKeyDictionary& other) noexcept { base::swap(other); }
 
   /// A copy of the allocator.
   using base::get_allocator;
+  /// A copy of what hashes.
+  Hash hash_function() const { return this->look_.hash_function(); }
+  /// A copy of what compares.
+  KeyEqual key_eq() const { return this->look_.key_eq(); }
 
   // --- looked up -----------------------------------------------------------------------------------------
 
@@ -317,7 +339,11 @@ class WeakKeyDictionary
         range,
         [this](auto& all, auto&& pair) {
           auto&& [key, value] = pair;
-          stage(all, owner(key), Value(value));
+          static_assert(std::convertible_to<decltype((key)), owner>,
+                        "update takes pairs of std::shared_ptrs and values; lock() weak ones, and leave "
+                        "out the dead");
+          static_assert(std::convertible_to<decltype((value)), Value>, "its second is no mapped value");
+          stage(all, key, value);
         },
         [this](auto& each) {
           bool was_alive = false;
@@ -325,14 +351,25 @@ class WeakKeyDictionary
         });
   }
   /// The same for a list.
-  void update(std::initializer_list<value_type> pairs) {
-    update<const std::initializer_list<value_type>&>(pairs);
+  void update(std::initializer_list<detail::listed<owner, Value>> pairs) {
+    update<const std::initializer_list<detail::listed<owner, Value>>&>(pairs);
   }
   // |, |=, == and the swap function: detail/mapping.hpp.
 
-  /// Makes room for n entries, so that storing them grows no table. Cost: O(n), allocates. Throws:
-  /// std::bad_alloc.
+  /// Makes room for n entries, so that storing them grows no table (if the hash spreads: shards are filled by
+  /// chance, for which each has room to spare). The room stays until shrink_to_fit() or clear().
+  ///
+  /// Cost: O(n), allocates. Throws: std::length_error for more than a table can hold; std::bad_alloc.
   using base::reserve;
+  /// Gives back the room that is not needed, reserved or not. Tables of which less than an eighth is in use shrink
+  /// by themselves, when something is stored, taken out or iterated over, and those that deaths leave empty.
+  ///
+  /// Cost: O(n), one shard after the other, each locked while its table is moved; allocates what is needed. Where
+  /// that fails a table stays as it is.
+  using base::shrink_to_fit;
+  /// Takes out the entries of dead untracked objects, and returns how many they were. 0 without accept_untracked:
+  /// nothing dead stays then. Cost: O(capacity), in steps.
+  using base::sweep;
 
   // --- iterated ------------------------------------------------------------------------------------------
 
@@ -357,6 +394,12 @@ class WeakKeyDictionary
   auto keyrefs() const noexcept { return detail::view<container, detail::as_ref>(this->container_); }
 
  private:
+  template <class Iterator, class Sentinel> void insert_all(Iterator& first, const Sentinel& last) {
+    for (; first != last; ++first) {
+      auto&& [key, value] = *first;
+      insert_or_assign(key, value);
+    }
+  }
   template <class Keep, class... Args> bool store(const owner& key, Keep& keep, Args&&... args) {
     detail::check_not_under_lock();
     const detail::tracking where = this->container_.require().require_tracked(key);
@@ -365,7 +408,7 @@ class WeakKeyDictionary
   detail::put_result<node> assign(core& present, detail::new_entry<core, node>& made, bool& was_alive) {
     return detail::assign_under_first<look::stores_run_user_code>(present, made, this->look_, was_alive);
   }
-  void stage(detail::transaction<core, node>& all, const owner& key, Value&& value) {
+  void stage(detail::transaction<core, node>& all, const owner& key, Value value) {
     core& present = *this->container_.get();
     const detail::tracking where = present.require_tracked(key);
     all.add(*present.make_node(this->look_.hash(key), std::move(value)), key, where);

@@ -158,7 +158,8 @@ template <class T, class Method, class F> class WeakMethod : public WeakMethod<T
  public:
   /// Registers. Throws: untracked_error for an untracked or null owner; what moving F throws. Then nothing is
   /// registered.
-  WeakMethod(const std::shared_ptr<T>& owner, Method method, F f)
+  [[nodiscard("destroyed at once, it takes its callback back: name it")]] WeakMethod(
+      const std::shared_ptr<T>& owner, Method method, F f)
       : WeakMethod<T, Method>(owner, method), watch_(owner, callback{this, std::move(f)}) {}
   WeakMethod(const WeakMethod&) = delete;
   WeakMethod& operator=(const WeakMethod&) = delete;

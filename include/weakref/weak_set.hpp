@@ -27,6 +27,7 @@
 // otherwise.
 
 #include <weakref/detail/iterator.hpp>
+#include <weakref/detail/mapping.hpp>
 #include <weakref/detail/referent_lookup.hpp>
 #include <weakref/detail/set_node.hpp>
 #include <weakref/detail/shell.hpp>
@@ -61,10 +62,6 @@ class WeakSet : private detail::shell<detail::set_node<T>, detail::referent_look
   using typename base::look;
   using typename base::node;
 
-  template <class Range>
-  static constexpr bool holds_owners =
-      std::convertible_to<std::ranges::range_reference_t<Range>, std::shared_ptr<T>>;
-
  public:
   using owner = std::shared_ptr<T>;       ///< What adding takes of an object, and iteration shows.
   using key_type = T;                     ///< The objects.
@@ -91,24 +88,46 @@ class WeakSet : private detail::shell<detail::set_node<T>, detail::referent_look
       : base(chosen, allocator) {}
   /// The same with default options.
   explicit WeakSet(const Allocator& allocator) : base(options(), allocator) {}
+  /// With a Hash and a KeyEqual that are not like any other of their types. Copied; both go with the contents in
+  /// copies, moves and swaps, and into the results of set algebra.
+  WeakSet(const options& chosen, const Hash& hash, const KeyEqual& equal = KeyEqual(),
+          const Allocator& allocator = Allocator())
+      : base(chosen, look(hash, equal), allocator) {}
   /// From owners. Cost: O(n), allocates. Throws: as add.
   template <std::input_iterator Iterator, std::sentinel_for<Iterator> Sentinel>
   WeakSet(Iterator first, Sentinel last, const options& chosen = {}, const Allocator& allocator = Allocator())
       : base(chosen, allocator) {
     for (; first != last; ++first) add(*first);
   }
+  /// The same with a Hash and a KeyEqual.
+  template <std::input_iterator Iterator, std::sentinel_for<Iterator> Sentinel>
+  WeakSet(Iterator first, Sentinel last, const options& chosen, const Hash& hash,
+          const KeyEqual& equal = KeyEqual(), const Allocator& allocator = Allocator())
+      : base(chosen, look(hash, equal), allocator) {
+    for (; first != last; ++first) add(*first);
+  }
   /// From a range: as update(). Cost: O(n), allocates. Throws: as update().
   template <class Range>
-    requires(!std::same_as<std::remove_cvref_t<Range>, WeakSet> && std::ranges::input_range<Range> &&
-             holds_owners<Range>)
+    requires(!std::same_as<std::remove_cvref_t<Range>, WeakSet> && detail::range_of<Range, owner>)
   explicit WeakSet(Range&& range, const options& chosen = {}, const Allocator& allocator = Allocator())
       : base(chosen, allocator) {
+    update(std::forward<Range>(range));
+  }
+  /// The same with a Hash and a KeyEqual.
+  template <detail::range_of<owner> Range>
+  WeakSet(Range&& range, const options& chosen, const Hash& hash, const KeyEqual& equal = KeyEqual(),
+          const Allocator& allocator = Allocator())
+      : base(chosen, look(hash, equal), allocator) {
     update(std::forward<Range>(range));
   }
   /// From a list, as from its iterators. Cost: O(n), allocates.
   WeakSet(std::initializer_list<owner> owners, const options& chosen = {},
           const Allocator& allocator = Allocator())
       : WeakSet(owners.begin(), owners.end(), chosen, allocator) {}
+  /// The same with a Hash and a KeyEqual.
+  WeakSet(std::initializer_list<owner> owners, const options& chosen, const Hash& hash,
+          const KeyEqual& equal = KeyEqual(), const Allocator& allocator = Allocator())
+      : WeakSet(owners.begin(), owners.end(), chosen, hash, equal, allocator) {}
 
   /// Exchanges the contents and touches no element. The allocators must be equal or propagate.
   void swap(WeakSet& other) noexcept { base::swap(other); }
@@ -117,6 +136,10 @@ class WeakSet : private detail::shell<detail::set_node<T>, detail::referent_look
 
   /// A copy of the allocator.
   using base::get_allocator;
+  /// A copy of what hashes.
+  Hash hash_function() const { return this->look_.hash_function(); }
+  /// A copy of what compares.
+  KeyEqual key_eq() const { return this->look_.key_eq(); }
 
   // --- looked up -----------------------------------------------------------------------------------------
 
@@ -192,9 +215,20 @@ class WeakSet : private detail::shell<detail::set_node<T>, detail::referent_look
   }
   /// Takes all out, shard by shard: what others add meanwhile may stay. Cost: O(n).
   using base::clear;
-  /// Makes room for n elements, so that adding them grows no table. Cost: O(n), allocates. Throws:
-  /// std::bad_alloc.
+  /// Makes room for n elements, so that adding them grows no table (if the hash spreads: shards are filled by
+  /// chance, for which each has room to spare). The room stays until shrink_to_fit() or clear().
+  ///
+  /// Cost: O(n), allocates. Throws: std::length_error for more than a table can hold; std::bad_alloc.
   using base::reserve;
+  /// Gives back the room that is not needed, reserved or not. Tables of which less than an eighth is in use shrink
+  /// by themselves, when something is stored, taken out or iterated over, and those that deaths leave empty.
+  ///
+  /// Cost: O(n), one shard after the other, each locked while its table is moved; allocates what is needed. Where
+  /// that fails a table stays as it is.
+  using base::shrink_to_fit;
+  /// Takes out the elements of dead untracked objects, and returns how many they were. 0 without accept_untracked:
+  /// nothing dead stays then. Cost: O(capacity), in steps.
+  using base::sweep;
 
   // --- set algebra ---------------------------------------------------------------------------------------
   // O(n + m), allocates. `other` is a weak set or a range of owners; a range that holds null is refused with
@@ -203,9 +237,7 @@ class WeakSet : private detail::shell<detail::set_node<T>, detail::referent_look
   // Throws: std::bad_alloc; untracked_error; what Hash, KeyEqual and the range throw.
 
   /// Adds all of other. Python's update.
-  template <std::ranges::input_range Range>
-    requires holds_owners<Range>
-  void update(Range&& other) {
+  template <detail::range_of<owner> Range> void update(Range&& other) {
     base::update(
         other, [this](auto& all, const owner& element) { stage(all, element); },
         [this](auto& each) { return put_staged(each); });
@@ -363,7 +395,7 @@ class WeakSet : private detail::shell<detail::set_node<T>, detail::referent_look
   /// A range that can be asked for its elements: itself, or made into a set.
   static const WeakSet& as_set(const WeakSet& other) noexcept { return other; }
   template <std::ranges::input_range Range> WeakSet as_set(const Range& other) const {
-    WeakSet made(this->container_.chosen_options(), this->get_allocator());
+    WeakSet made(this->container_.chosen_options(), hash_function(), key_eq(), this->get_allocator());
     made.update(other);
     return made;
   }

@@ -99,6 +99,11 @@ class WeakValueDictionary
       : base(chosen, allocator) {}
   /// The same with default options.
   explicit WeakValueDictionary(const Allocator& allocator) : base(options(), allocator) {}
+  /// With a Hash and a KeyEqual that are not like any other of their types. Copied; both go with the contents in
+  /// copies, moves and swaps.
+  WeakValueDictionary(const options& chosen, const Hash& hash, const KeyEqual& equal = KeyEqual(),
+                      const Allocator& allocator = Allocator())
+      : base(chosen, look(hash, equal), allocator) {}
   /// From pairs, whose keys are copied. A later pair replaces an earlier one with an equal key.
   ///
   /// Cost: O(n), allocates. Throws: as insert.
@@ -106,33 +111,50 @@ class WeakValueDictionary
   WeakValueDictionary(Iterator first, Sentinel last, const options& chosen = {},
                       const Allocator& allocator = Allocator())
       : base(chosen, allocator) {
-    for (; first != last; ++first) {
-      auto&& [key, value] = *first;
-      insert_or_assign(Key(key), owner(value));
-    }
+    insert_all(first, last);
+  }
+  /// The same with a Hash and a KeyEqual.
+  template <std::input_iterator Iterator, std::sentinel_for<Iterator> Sentinel>
+  WeakValueDictionary(Iterator first, Sentinel last, const options& chosen, const Hash& hash,
+                      const KeyEqual& equal = KeyEqual(), const Allocator& allocator = Allocator())
+      : base(chosen, look(hash, equal), allocator) {
+    insert_all(first, last);
   }
   /// From a range: as update(). Cost: O(n), allocates. Throws: as update().
   template <class Range>
     requires(!std::same_as<std::remove_cvref_t<Range>, WeakValueDictionary> &&
-             std::ranges::input_range<Range> && requires(std::ranges::range_reference_t<Range> pair) {
-               Key(pair.first);
-               owner(pair.second);
-             })
+             detail::range_of_pairs<Range, Key, owner>)
   explicit WeakValueDictionary(Range&& range, const options& chosen = {},
                                const Allocator& allocator = Allocator())
       : base(chosen, allocator) {
     update(std::forward<Range>(range));
   }
+  /// The same with a Hash and a KeyEqual.
+  template <detail::range_of_pairs<Key, owner> Range>
+  WeakValueDictionary(Range&& range, const options& chosen, const Hash& hash,
+                      const KeyEqual& equal = KeyEqual(), const Allocator& allocator = Allocator())
+      : base(chosen, look(hash, equal), allocator) {
+    update(std::forward<Range>(range));
+  }
   /// From a list, as from its iterators. Cost: O(n), allocates.
-  WeakValueDictionary(std::initializer_list<value_type> pairs, const options& chosen = {},
+  WeakValueDictionary(std::initializer_list<detail::listed<Key, owner>> pairs, const options& chosen = {},
                       const Allocator& allocator = Allocator())
       : WeakValueDictionary(pairs.begin(), pairs.end(), chosen, allocator) {}
+  /// The same with a Hash and a KeyEqual.
+  WeakValueDictionary(std::initializer_list<detail::listed<Key, owner>> pairs, const options& chosen,
+                      const Hash& hash, const KeyEqual& equal = KeyEqual(),
+                      const Allocator& allocator = Allocator())
+      : WeakValueDictionary(pairs.begin(), pairs.end(), chosen, hash, equal, allocator) {}
 
   /// Exchanges the contents and touches no entry. The allocators must be equal or propagate.
   void swap(WeakValueDictionary& other) noexcept { base::swap(other); }
 
   /// A copy of the allocator.
   using base::get_allocator;
+  /// A copy of what hashes.
+  Hash hash_function() const { return this->look_.hash_function(); }
+  /// A copy of what compares.
+  KeyEqual key_eq() const { return this->look_.key_eq(); }
 
   // --- looked up -----------------------------------------------------------------------------------------
 
@@ -213,7 +235,7 @@ class WeakValueDictionary
   /// Cost: allocates once, and now and then a larger table. Throws: std::bad_alloc; what the constructor
   /// throws.
   /// Runs user code: the constructor, no lock held.
-  template <detail::key_for<Key, Hash, KeyEqual> K = Key, class... Args>
+  template <detail::makes_key<Key, Hash, KeyEqual> K = Key, class... Args>
   [[nodiscard]] std::pair<owner, bool> try_emplace(K&& k, Args&&... args) {
     detail::check_not_under_lock();
     core& present = this->container_.require();
@@ -246,7 +268,7 @@ class WeakValueDictionary
   /// Throws: what the factory throws; std::logic_error if waiting would close a cycle: a factory that asks for
   /// its own key, directly or through other threads' factories; untracked_error for an untracked shared_ptr
   /// with other owners; std::bad_alloc. Runs user code: the factory, no lock held.
-  template <detail::key_for<Key, Hash, KeyEqual> K = Key, class Factory>
+  template <detail::makes_key<Key, Hash, KeyEqual> K = Key, class Factory>
   [[nodiscard]] owner get_or_create(K&& k, Factory&& factory) {
     detail::check_not_under_lock();
     core& present = this->container_.require();
@@ -321,21 +343,36 @@ class WeakValueDictionary
         range,
         [this](auto& all, auto&& pair) {
           auto&& [key, value] = pair;
-          stage(all, Key(key), owner(value));
+          static_assert(std::convertible_to<decltype((key)), Key>, "its first is no key");
+          static_assert(
+              std::convertible_to<decltype((value)), owner>,
+              "update takes pairs of keys and std::shared_ptrs; lock() weak ones, and leave out the dead");
+          stage(all, key, value);
         },
         [this](auto& each) {
           return this->put_unreleased(*this->container_.get(), each, detail::assign<core, node>());
         });
   }
   /// The same for a list.
-  void update(std::initializer_list<value_type> pairs) {
-    update<const std::initializer_list<value_type>&>(pairs);
+  void update(std::initializer_list<detail::listed<Key, owner>> pairs) {
+    update<const std::initializer_list<detail::listed<Key, owner>>&>(pairs);
   }
   // |, |=, == and the swap function: detail/mapping.hpp.
 
-  /// Makes room for n entries, so that storing them grows no table. Cost: O(n), allocates. Throws:
-  /// std::bad_alloc.
+  /// Makes room for n entries, so that storing them grows no table (if the hash spreads: shards are filled by
+  /// chance, for which each has room to spare). The room stays until shrink_to_fit() or clear().
+  ///
+  /// Cost: O(n), allocates. Throws: std::length_error for more than a table can hold; std::bad_alloc.
   using base::reserve;
+  /// Gives back the room that is not needed, reserved or not. Tables of which less than an eighth is in use shrink
+  /// by themselves, when something is stored, taken out or iterated over, and those that deaths leave empty.
+  ///
+  /// Cost: O(n), one shard after the other, each locked while its table is moved; allocates what is needed. Where
+  /// that fails a table stays as it is.
+  using base::shrink_to_fit;
+  /// Takes out the entries of dead untracked objects, and returns how many they were. 0 without accept_untracked:
+  /// nothing dead stays then. Cost: O(capacity), in steps.
+  using base::sweep;
 
   // --- iterated ------------------------------------------------------------------------------------------
 
@@ -361,6 +398,12 @@ class WeakValueDictionary
   auto valuerefs() const noexcept { return detail::view<container, detail::as_ref>(this->container_); }
 
  private:
+  template <class Iterator, class Sentinel> void insert_all(Iterator& first, const Sentinel& last) {
+    for (; first != last; ++first) {
+      auto&& [key, value] = *first;
+      insert_or_assign(key, value);
+    }
+  }
   template <class Keep> bool store(Key&& key, const owner& value, Keep& keep) {
     detail::check_not_under_lock();
     const detail::tracking where = this->container_.require().require_tracked(value);

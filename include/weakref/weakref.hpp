@@ -4,6 +4,7 @@
 
 // The whole library, but for report.hpp.
 
+#include <weakref/defer.hpp>
 #include <weakref/errors.hpp>
 #include <weakref/finalize.hpp>
 #include <weakref/fwd.hpp>

@@ -53,7 +53,7 @@ def define_weakref_printers():
         for start in range(0, count, 512):
             for slot in words(first + 8 * start, min(512, count - start)):
                 if slot != 0:
-                    yield slot & 0x00007FFFFFFFFFF8
+                    yield slot & 0x0000FFFFFFFFFFF8
 
 
     # -- What programs are made of ------------------------------------------------------------------------------

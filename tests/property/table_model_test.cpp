@@ -45,7 +45,7 @@ TEST_CASE("table: one that is large enough grows without reading an entry") {
   for (const unsigned shard_bits : {0U, 4U, 8U}) {
     CAPTURE(shard_bits);
     table real(std::allocator<int>(), shard_bits);
-    table::slots_type slots((std::size_t{1} << (17 - shard_bits)) + 1, 0U);
+    table::slots_type slots((std::size_t{1} << (18 - shard_bits)) + 1, 0U);
     real.rehash(slots);
     std::list<weakref::detail::entry> entries;
     std::vector<std::uint32_t> hashes;

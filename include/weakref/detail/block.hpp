@@ -174,6 +174,8 @@ template <class Object, class Allocator, class Sync, class Node = void> class bl
   }
   static void finish(referent_header& header) noexcept {
     block& self = of(header);
+    // Nothing comes after the destructor then, and nothing of this stays on the stack below it.
+    if (!header.was_put_off()) return self.destroy();
     self.destroy();
     self.death_over();
   }

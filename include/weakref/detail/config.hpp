@@ -2,6 +2,11 @@
 #ifndef WEAKREF_DETAIL_CONFIG_HPP
 #define WEAKREF_DETAIL_CONFIG_HPP
 
+#if defined(_MSVC_LANG) ? _MSVC_LANG < 202002L : __cplusplus < 201709L
+#error "weakref needs C++20: -std=c++20 or later"
+#include "the compilation ends here, before many errors that say less"
+#endif
+
 // The few macros the library needs. None of them may ever change the layout of a type: programs mix
 // translation units built with different settings.
 

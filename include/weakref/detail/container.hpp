@@ -28,9 +28,10 @@ struct options {
   /// The number of locks and tables it is split into, rounded up to a power of two, at most 256. 0: chosen by
   /// the machine, and only once the container is large enough to profit; 1: never split.
   std::size_t shards = 0;
-  /// Takes owners of untracked objects as well. Their entries are invisible from the moment of death, but
-  /// found and removed only by later operations: storing and missing ones look at two slots each. size() is
-  /// then an upper bound.
+  /// Takes owners of untracked objects as well. Their entries are invisible from the moment of death, but nobody
+  /// hears of it: each later operation, of any kind and on any key, looks at two entries and takes the dead along;
+  /// loops take all that they pass, sweep() all there are. So n dead are gone after some n operations, and a table
+  /// does not grow because of them. size() is an upper bound until then.
   bool accept_untracked = false;
 };
 
@@ -56,6 +57,7 @@ template <class Node, class Mutex, class Allocator> class container {
   container(const container&) = delete;
   container& operator=(const container&) = delete;
   ~container() {
+    factory_call::orphan_those_of(get());
     reset();
 #if WEAKREF_ASSERTS
     core_.store(destroyed(), std::memory_order_relaxed);
@@ -119,6 +121,20 @@ template <class Node, class Mutex, class Allocator> class container {
     core_type& present = require();
     present.all_shards().check_thread();
     present.reserve(entries);
+  }
+  void shrink_to_fit() {
+    check_not_under_lock();
+    core_type* const present = get();
+    if (present == nullptr) return;
+    present->all_shards().check_thread();
+    present->shrink_to_fit();
+  }
+  std::size_t sweep() {
+    check_not_under_lock();
+    core_type* const present = get();
+    if (present == nullptr) return 0;
+    present->all_shards().check_thread();
+    return present->sweep();
   }
   cursor_type first() const {
     check_not_under_lock();

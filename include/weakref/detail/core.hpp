@@ -24,12 +24,15 @@
 // No operation holds two locks. What a lock protects is done by the functions of `access`; what they take out
 // is released after the unlock, because releasing runs destructors.
 
+#include <weakref/detail/after_unlock.hpp>
 #include <weakref/detail/shards.hpp>
 #include <weakref/detail/table.hpp>
 #include <weakref/detail/tracking.hpp>
 #include <weakref/detail/weak_pointer.hpp>
 
+#include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <new>
@@ -53,14 +56,11 @@ template <class Node, class Mutex, class Allocator> class core final : public co
   static constexpr std::uint32_t none = table_type::none;
 
   static core* create(const Allocator& allocator, std::size_t shard_count, bool accept_untracked) {
-    using core_allocator = typename std::allocator_traits<Allocator>::template rebind_alloc<core>;
-    core_allocator own(allocator);
-    auto const memory = std::allocator_traits<core_allocator>::allocate(own, 1);
+    std::byte* const place = memory::allocate(allocator, sizeof(core));
     try {
-      return ::new (static_cast<void*>(std::to_address(memory)))
-          core(allocator, shard_count, accept_untracked);
+      return ::new (static_cast<void*>(place)) core(allocator, shard_count, accept_untracked);
     } catch (...) {
-      std::allocator_traits<core_allocator>::deallocate(own, memory, 1);
+      memory::deallocate(allocator, place, sizeof(core));
       throw;
     }
   }
@@ -98,6 +98,7 @@ template <class Node, class Mutex, class Allocator> class core final : public co
     access(const access&) = delete;
     access& operator=(const access&) = delete;
 
+    shard& operator*() const noexcept { return shard_; }
     shard* operator->() const noexcept { return &shard_; }
     template <class Match> Node* find(std::uint32_t hash, Match&& match) const {
       return static_cast<Node*>(find_place(hash, match).found);
@@ -135,14 +136,14 @@ template <class Node, class Mutex, class Allocator> class core final : public co
   // --- nodes ---------------------------------------------------------------------------------------------
 
   /// A node in memory of its own, with a key and not yet a referent.
-  /// Throws: std::bad_alloc (also for an address beyond the slots), what the node's constructor throws.
+  /// Throws: std::bad_alloc, address_error, what the node's constructor throws.
   template <class... Args> Node* make_node(std::uint32_t hash, Args&&... args) {
     node_allocator own(allocator_);
-    auto const memory = node_traits::allocate(own, 1);
+    auto const place = node_traits::allocate(own, 1);
     try {
-      return make_node_at(std::to_address(memory), hash, 0, std::forward<Args>(args)...);
+      return make_node_at(std::to_address(place), hash, 0, std::forward<Args>(args)...);
     } catch (...) {
-      node_traits::deallocate(own, memory, 1);
+      node_traits::deallocate(own, place, 1);
       throw;
     }
   }
@@ -232,11 +233,14 @@ template <class Node, class Mutex, class Allocator> class core final : public co
         shards_.may_be_used_by_this_thread(),
         "a referent of a container without locks (weakref::local) dies on another thread than the one that "
         "first stored in the container; take the container of the same name in namespace weakref");
+    slots_type vacated{typename slots_type::allocator_type(allocator_)}; // freed after the unlock
     const access<false> home(*this, evicted.hash);
     const std::uint32_t index = home->entries.find_entry(evicted);
     if (index == none) return &discard_released;
     home.take_out(index);
     home->counters.eviction();
+    if (home->entries.is_vacated()) [[unlikely]]
+      home->entries.take_all(vacated);
     // The node is given back to the allocator after the unlock, when the container may be gone: a stateless
     // allocator is made anew then, another one is kept alive in the core.
     if constexpr (!stateless) add_ref();
@@ -271,8 +275,10 @@ template <class Node, class Mutex, class Allocator> class core final : public co
     weakref::statistics sum;
     // The first shard's counts stay where they are when the container splits.
     const auto add = [&](shard& each) {
+      after_unlock<core, Node> after(*this);
       const access<false> locked(*this, each);
       locked->counters.add_to(sum);
+      after.tidy(each);
     };
     add(shards_.at(false, 0));
     if (shards_.count() > 1) {
@@ -282,20 +288,75 @@ template <class Node, class Mutex, class Allocator> class core final : public co
     return sum;
   }
 
-  /// Throws: std::bad_alloc; the entries are unchanged.
+  /// Throws: std::length_error, std::bad_alloc; the entries are unchanged.
   void reserve(std::size_t entries) {
+    const std::uint32_t capacity = table_type::capacity_for(shards_.share_of(entries));
     if (shards_.should_split(entries)) shards_.split();
-    const std::size_t count = shards_.count();
-    const std::uint64_t each_entries = entries / count + (count == 1 ? 0 : entries / count / 8 + 8);
     shards_.for_each([&](shard& each) {
-      const std::uint32_t capacity = table_type::capacity_for(each_entries);
-      slots_type slots(capacity, slot{0}, typename slots_type::allocator_type(allocator_));
+      slots_type room{typename slots_type::allocator_type(allocator_)};
+      if (each.entries.capacity() < capacity) room.resize(capacity, slot{0});
       const access<false> locked(*this, each);
-      if (!locked->is_retired && locked->entries.capacity() < capacity) locked->entries.rehash(slots);
+      if (locked->is_retired) return;
+      locked->entries.keep_capacity(std::max(capacity, locked->entries.kept_capacity()));
+      if (locked->entries.capacity() < room.size()) locked->entries.rehash(room);
     });
   }
 
+  /// Gives back all room that is not needed, as far as memory for what is needed can be had.
+  void shrink_to_fit() noexcept {
+    shards_.for_each([this](shard& each) {
+      {
+        const access<false> locked(*this, each);
+        locked->entries.keep_capacity(0);
+      }
+      shrink(each, true);
+    });
+  }
+  /// The same for one shard, if its table is sparse; the steps 2 to 4 of after_unlock.hpp. With no lock held.
+  void shrink(shard& sparse, bool to_fit = false) noexcept {
+    const auto wanted = [to_fit](const table_type& entries) {
+      return to_fit                ? entries.fitting_capacity()
+             : entries.is_sparse() ? entries.shrunk_capacity()
+                                   : entries.capacity();
+    };
+    std::uint32_t capacity = 0;
+    {
+      const access<false> locked(*this, sparse); // 2
+      if (locked->is_retired) return;
+      capacity = wanted(locked->entries);
+      if (capacity >= locked->entries.capacity()) return;
+    }
+    slots_type room{typename slots_type::allocator_type(allocator_)};
+    try {
+      room.resize(capacity, slot{0}); // 3
+    } catch (...) {
+      return;
+    }
+    const access<false> locked(*this, sparse); // 4
+    if (!locked->is_retired && wanted(locked->entries) <= capacity && locked->entries.fits(capacity))
+      locked->entries.rehash(room);
+  }
+
+  /// Takes the dead untracked entries out, and says how many they were. Holds a lock for some hundred slots at a time.
+  std::size_t sweep() noexcept {
+    constexpr std::uint32_t step = 512;
+    std::size_t taken = 0;
+    shards_.for_each([&](shard& each) {
+      for (std::uint64_t looked = 0;; looked += step) {
+        after_unlock<core, Node> after(*this);
+        const access<false> locked(*this, each);
+        after.tidy_and_shrink(each);
+        if (!each.may_hold_dead || looked >= each.entries.capacity()) return;
+        const std::uint32_t before = each.entries.size();
+        after.sweep(each, step, step);
+        taken += before - each.entries.size();
+      }
+    });
+    return taken;
+  }
+
  private:
+  using memory = line_memory<Allocator>;
   static constexpr bool stateless = std::is_empty_v<Allocator> && std::is_default_constructible_v<Allocator>;
   using node_allocator = typename std::allocator_traits<Allocator>::template rebind_alloc<Node>;
   using node_traits = std::allocator_traits<node_allocator>;
@@ -305,17 +366,14 @@ template <class Node, class Mutex, class Allocator> class core final : public co
   ~core() = default;
 
   void destroy() noexcept {
-    using core_allocator = typename std::allocator_traits<Allocator>::template rebind_alloc<core>;
-    core_allocator own(allocator_);
+    const Allocator allocator(allocator_);
     this->~core();
-    std::allocator_traits<core_allocator>::deallocate(
-        own, std::pointer_traits<typename std::allocator_traits<core_allocator>::pointer>::pointer_to(*this),
-        1);
+    memory::deallocate(allocator, this, sizeof(core));
   }
 
   template <class... Args>
   Node* make_node_at(void* place, std::uint32_t hash, std::uint32_t kind, Args&&... args) {
-    if (!fits_slot(place)) throw std::bad_alloc();
+    if (!fits_slot(place)) throw_address_beyond_slots(place);
     return ::new (place) Node(*this, hash, kind, std::forward<Args>(args)...);
   }
 
@@ -341,11 +399,8 @@ template <class Node, class Mutex, class Allocator> class core final : public co
   }
 
   static void free(Node& last, [[maybe_unused]] core* container) noexcept {
-    // The weak reference goes last: it may hold up the memory in which the node lies.
-    const std::weak_ptr<referent_type> memory = std::move(last.weak());
-    const bool in_block = last.is(entry::in_block);
+    if (last.is(entry::in_block)) return free_in_block(last);
     last.~Node();
-    if (in_block) return;
     node_allocator own = [&] {
       if constexpr (stateless) {
         return node_allocator(Allocator());
@@ -356,11 +411,16 @@ template <class Node, class Mutex, class Allocator> class core final : public co
     node_traits::deallocate(own, std::pointer_traits<typename node_traits::pointer>::pointer_to(last), 1);
   }
 
+  static void free_in_block(Node& last) noexcept {
+    // The weak reference goes last: it holds up the memory in which the node lies.
+    const std::weak_ptr<referent_type> memory = std::move(last.weak());
+    last.~Node();
+  }
+
   static void discard_evicted(entry& evicted) noexcept {
     Node& gone = static_cast<Node&>(evicted);
-    // A cursor that still pins the node must not keep the dead object's memory.
-    std::weak_ptr<referent_type> memory;
-    if (!gone.is(entry::in_block)) memory = std::move(gone.weak());
+    // A cursor that still pins the node must not keep the dead object's memory. (While it dies that is there.)
+    if (!gone.is(entry::in_block)) gone.weak().reset();
     if constexpr (stateless) {
       drop(gone, 2, nullptr); // the container may be gone
     } else {

@@ -88,11 +88,13 @@ template <class Node, class Core> class cursor_position final : public put_off_w
   pinning pin(shard& chosen) {
     // Room is made with no lock held.
     pinned_.reserve(chosen.entries.size());
+    after_unlock<Core, Node> after(container);
     typename Core::template access<false> locked(container, chosen);
     if (locked->is_retired) return pinning::retired;
     const auto& entries = locked->entries;
     if (pinned_.capacity() < entries.size()) return pinning::more_room;
-    for (std::uint32_t i = 0; i < entries.capacity(); ++i) {
+    after.tidy_and_shrink(chosen);
+    for (std::uint32_t i = 0; pinned_.size() < entries.size(); ++i) {
       if (entries.is_empty(i)) continue;
       locked.at(i).pin();
       pinned_.push_back(&locked.at(i));

@@ -125,18 +125,30 @@ template <class Sync> class WEAKREF_API death {
  public:
   /// The last owner has let go.
   static void begin(referent_header& header) noexcept;
-  /// Takes the death, the first of those put off, out of the thread's queue and runs it.
-  static void resume(referent_header& header) noexcept;
+  /// Takes the death out of the queue it was put off in, says which one comes next, and runs it.
+  static void resume(referent_header& header, referent_header*& next) noexcept;
 
  private:
+  static void put_off(referent_header& header, thread_record& thread) noexcept;
   static void run(referent_header& header) noexcept;
+  static void tell(referent_header& header) noexcept;
+  static void evict(watcher* entries) noexcept;
+  static void tell_callbacks_too(referent_header& header) noexcept;
   static watcher* detach(referent_header& header, firing& in_progress) noexcept;
   static void fire(referent_header& header, firing& in_progress) noexcept;
 };
 
+// An object whose last member owns the next one dies as a chain does: each death inside the one before. So what is left
+// on the stack while the object is destroyed is kept small: begin(), run() and finish() end in calls that replace them
+// there, and what needs room of its own (tell()) is over by then.
+
 template <class Sync> void death<Sync>::begin(referent_header& header) noexcept {
   thread_record& thread = this_thread();
-  if (thread.depth == 0) return run(header);
+  if (thread.depth != 0) return put_off(header, thread);
+  run(header);
+}
+
+template <class Sync> void death<Sync>::put_off(referent_header& header, thread_record& thread) noexcept {
   header.mark_put_off(); // 0
   if (thread.last_death == nullptr) {
     thread.first_death = &header;
@@ -147,39 +159,50 @@ template <class Sync> void death<Sync>::begin(referent_header& header) noexcept 
   thread.last_death = &header;
 }
 
-template <class Sync> void death<Sync>::resume(referent_header& header) noexcept {
-  thread_record& thread = this_thread();
+template <class Sync> void death<Sync>::resume(referent_header& header, referent_header*& next) noexcept {
   {
     list_lock<Sync> lock(header.list);
-    thread.first_death = lock.link();
+    next = lock.link();
     lock.set_link(nullptr);
   }
-  if (thread.first_death == nullptr) thread.last_death = nullptr;
   run(header);
 }
 
 template <class Sync> void death<Sync>::run(referent_header& header) noexcept {
-  firing in_progress;
-  in_progress.thread = &this_thread();
-  watcher* const entries = detach(header, in_progress); // 2
+  tell(header);
+  header.operations().finish(header); // 7; may free the header
+}
+
+template <class Sync> void death<Sync>::tell(referent_header& header) noexcept {
+  const std::uintptr_t word = header.list.peek();
+  if ((word & watch_list::mode_mask) == watch_list::entries)
+    return evict(
+        reinterpret_cast<watcher*>(word & watch_list::pointer_mask)); // 2: nobody can change the list
+  tell_callbacks_too(header);
+}
+
+template <class Sync> [[gnu::noinline]] void death<Sync>::evict(watcher* entries) noexcept {
   for (watcher* each = entries; each != nullptr; each = each->next) {
     each->discard = each->core->evict(static_cast<entry&>(*each)); // 3
   }
-  for (watcher* each = entries; each != nullptr;) {
-    watcher* const next = each->next;          // discarding frees the node
-    each->discard(static_cast<entry&>(*each)); // 4
-    each = next;
+  if (entries == nullptr) return;
+  while (watcher* const next = entries->next) {      // discarding frees the node
+    entries->discard(static_cast<entry&>(*entries)); // 4
+    entries = next;
   }
+  entries->discard(static_cast<entry&>(*entries)); // in place of this call, for chains through mapped values
+}
+
+template <class Sync>
+[[gnu::noinline]] void death<Sync>::tell_callbacks_too(referent_header& header) noexcept {
+  firing in_progress;
+  in_progress.thread = &this_thread();
+  evict(detach(header, in_progress)); // 2
   if (in_progress.has_callbacks) fire(header, in_progress);
-  header.operations().finish(header); // 7; may free the header
 }
 
 /// Returns the entries, chained by `next`; the callbacks are left in the firing's queue.
 template <class Sync> watcher* death<Sync>::detach(referent_header& header, firing& in_progress) noexcept {
-  const std::uintptr_t word = header.list.peek();
-  if ((word & watch_list::mode_mask) == watch_list::entries)
-    return reinterpret_cast<watcher*>(word & watch_list::pointer_mask);
-
   watcher* entries = nullptr;
   watcher** last_entry = &entries;
   watcher* last_callback = nullptr;

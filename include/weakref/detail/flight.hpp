@@ -17,12 +17,14 @@
 // waiting takes. When a flight is over its landing names no creator any more: an edge to a thread that is
 // about to wake up must not look like a cycle.
 
+#include <weakref/assert.hpp>
 #include <weakref/detail/sync.hpp>
 #include <weakref/detail/thread_record.hpp>
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 namespace weakref {
 inline namespace v0 {
@@ -73,6 +75,39 @@ template <class Result> struct landing : wait_point {
     end_wait();
     return result;
   }
+};
+
+/// A factory that runs on this thread, for a container with this core: so that the container's end can say that it came
+/// too early. (Not its core's end: std::exit in a factory is no mistake, and the factory does not come back from it.)
+struct factory_call {
+  explicit factory_call([[maybe_unused]] const void* its_core) noexcept {
+#if WEAKREF_ASSERTS
+    core = its_core;
+    outer = std::exchange(this_thread().factory, this);
+#endif
+  }
+  ~factory_call() {
+    // Asked whatever is checked here: the constructor may come from a translation unit with other settings.
+    if (core != nullptr) this_thread().factory = outer;
+    WEAKREF_ASSERT(
+        !is_orphan,
+        "a container is destroyed inside a factory that it was given; it must live until get_or_create "
+        "returns");
+  }
+  factory_call(const factory_call&) = delete;
+  factory_call& operator=(const factory_call&) = delete;
+
+  static void orphan_those_of([[maybe_unused]] const void* ending_core) noexcept {
+#if WEAKREF_ASSERTS
+    for (factory_call* each = this_thread().factory; each != nullptr; each = each->outer) {
+      if (each->core == ending_core) each->is_orphan = true;
+    }
+#endif
+  }
+
+  const void* core = nullptr;
+  factory_call* outer = nullptr;
+  bool is_orphan = false;
 };
 
 /// A creation in progress. Guarded by the lock of the shard in whose list it hangs.

@@ -8,6 +8,7 @@
 #include <weakref/detail/container.hpp>
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -28,21 +29,63 @@ concept direct_key = std::same_as<std::remove_cvref_t<K>, Key> ||
      std::invocable<const Hash&, const std::remove_reference_t<K>&> &&
      std::predicate<const KeyEqual&, const Key&, const std::remove_reference_t<K>&>);
 
-/// What a container with this key can be asked for: the key, what stands for it, or what converts to it.
-template <class K, class Key, class Hash, class KeyEqual>
-concept key_for = direct_key<K, Key, Hash, KeyEqual> || std::constructible_from<Key, K>;
+template <class Key> inline constexpr bool is_string = false;
+template <class Char, class Traits, class Allocator>
+inline constexpr bool is_string<std::basic_string<Char, Traits, Allocator>> = true;
+template <class Key> inline constexpr bool is_text = is_string<Key>;
+template <class Char, class Traits>
+inline constexpr bool is_text<std::basic_string_view<Char, Traits>> = true;
+template <class K, class Key>
+inline constexpr bool is_null_text = is_text<Key>&& std::is_null_pointer_v<std::remove_cvref_t<K>>;
 
-template <class T> inline constexpr bool compares_without_user_code = std::is_scalar_v<T>;
+template <class K, class Key, class Hash, class KeyEqual>
+concept stands_for_key = direct_key<K, Key, Hash, KeyEqual> || std::convertible_to<K, Key>;
+
+/// What a container with this key can be asked for: the key, what stands for it, or what converts to it implicitly. (An
+/// explicit conversion may make more of a question than was asked: a number becomes a vector of that length, a raw
+/// pointer an owner. And a null pointer is no text, though a std::string would take it for one.)
+template <class K, class Key, class Hash, class KeyEqual>
+concept key_for = stands_for_key<K, Key, Hash, KeyEqual> && !is_null_text<K, Key>;
+
+/// What a new entry's key can be made from. Of what only stands for a key, text makes one explicitly.
+template <class K, class Key, class Hash, class KeyEqual>
+concept makes_key = key_for<K, Key, Hash, KeyEqual> &&
+    (std::convertible_to<K, Key> || (is_string<Key> && std::constructible_from<Key, K>));
+
+// --- What runs no user code -----------------------------------------------------------------------------
+//
+// While user code runs under a shard's lock the thread's record must say so, for what it kills or asks (thread_record.hpp).
+// That is spared where nothing but the standard's and the compiler's own code can run. The list of all such guesses:
+//
+//   comparing keys     KeyEqual is std::equal_to, of types that are listed here. Not enumerations: they can have an
+//                      operator== of the user's. Not strings of the user's character types, whose traits are theirs.
+//   identity           addresses and control blocks are compared (referent_lookup.hpp).
+//   copying a value    trivially (key_node.hpp). Moving one happens outside the lock.
+//   hashing, converting, destroying, creating: outside the lock always.
+
+template <class Char>
+inline constexpr bool is_standard_character =
+    std::is_same_v<Char, char> || std::is_same_v<Char, wchar_t> || std::is_same_v<Char, char8_t> ||
+    std::is_same_v<Char, char16_t> || std::is_same_v<Char, char32_t>;
+
+template <class T>
+inline constexpr bool compares_without_user_code = std::is_arithmetic_v<T> || std::is_pointer_v<T> ||
+                                                   std::is_member_pointer_v<T> || std::is_null_pointer_v<T>;
 template <class Char, class Allocator>
 inline constexpr bool compares_without_user_code<std::basic_string<Char, std::char_traits<Char>, Allocator>> =
-    true;
+    is_standard_character<Char>;
 template <class Char>
-inline constexpr bool compares_without_user_code<std::basic_string_view<Char, std::char_traits<Char>>> = true;
-template <class Char, std::size_t size> inline constexpr bool compares_without_user_code<Char[size]> = true;
+inline constexpr bool compares_without_user_code<std::basic_string_view<Char, std::char_traits<Char>>> =
+    is_standard_character<Char>;
+template <class Char, std::size_t size>
+inline constexpr bool compares_without_user_code<Char[size]> = is_standard_character<Char>;
 
+/// std::equal_to, where no program may have written another one for this key.
 template <class KeyEqual, class Key>
-inline constexpr bool is_standard_equal =
-    std::is_same_v<KeyEqual, std::equal_to<>> || std::is_same_v<KeyEqual, std::equal_to<Key>>;
+inline constexpr bool is_standard_equal = std::is_same_v<KeyEqual, std::equal_to<>> ||
+                                          (std::is_same_v<KeyEqual, std::equal_to<Key>> &&
+                                           (std::is_arithmetic_v<Key> || std::is_same_v<Key, std::string> ||
+                                            std::is_same_v<Key, std::string_view>));
 
 template <class Hash> inline constexpr bool is_defined = requires { sizeof(Hash); };
 
@@ -65,12 +108,17 @@ template <class Key, class Hash, class KeyEqual> class lookup {
   }
   template <class K> static constexpr bool is_null(const K&) noexcept { return false; }
 
+  lookup() = default;
+  lookup(const Hash& hash, const KeyEqual& equal) : hash_(hash), equal_(equal) {}
+  const Hash& hash_function() const noexcept { return hash_; }
+  const KeyEqual& key_eq() const noexcept { return equal_; }
+
   /// Calls f with the key, or with a Key made from it where only a Key will do.
   template <class K, class F> decltype(auto) with(K&& key, F&& f) const {
     if constexpr (is_direct<K>) {
       return std::forward<F>(f)(std::forward<K>(key));
     } else {
-      return std::forward<F>(f)(Key(std::forward<K>(key)));
+      return std::forward<F>(f)(converted(std::forward<K>(key)));
     }
   }
 
@@ -87,6 +135,8 @@ template <class Key, class Hash, class KeyEqual> class lookup {
   }
 
  private:
+  template <class K> static Key converted(K&& key) { return std::forward<K>(key); }
+
   [[no_unique_address]] Hash hash_{};
   [[no_unique_address]] KeyEqual equal_{};
 };

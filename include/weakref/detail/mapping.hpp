@@ -6,10 +6,37 @@
 
 #include <concepts>
 #include <ranges>
+#include <type_traits>
+#include <utility>
 
 namespace weakref {
 inline namespace v0 {
 namespace detail {
+
+/// A range of pairs whose halves convert implicitly: what a dictionary is made from.
+template <class Range, class First, class Second>
+concept range_of_pairs = std::ranges::input_range<Range> &&
+    requires(std::ranges::range_reference_t<Range> pair) {
+  { pair.first } -> std::convertible_to<First>;
+  { pair.second } -> std::convertible_to<Second>;
+};
+
+/// A range of what converts implicitly: what a set is made from.
+template <class Range, class Element>
+concept range_of =
+    std::ranges::input_range<Range> && std::convertible_to<std::ranges::range_reference_t<Range>, Element>;
+
+/// A pair in a braced list. Not a std::pair: clang 14 asks whether each constructor's parameter can be made from
+/// `{.shards = n}`, and an error in libc++ 14's std::pair is the answer.
+template <class First, class Second> struct listed {
+  listed(First its_first, Second its_second) : first(std::move(its_first)), second(std::move(its_second)) {}
+  template <class Pair>
+    requires std::same_as<std::remove_cvref_t<Pair>, std::pair<First, Second>> listed(Pair&& pair)
+        : first(std::forward<Pair>(pair).first), second(std::forward<Pair>(pair).second) {}
+
+    First first;
+    Second second;
+};
 
 template <class Dictionary> class mapping {
  public:
@@ -45,9 +72,17 @@ template <class Dictionary> class mapping {
  private:
   static bool is_contained(const Dictionary& a, const Dictionary& b) {
     for (const auto& [key, value] : a) {
-      if (b.get(key) != value) return false;
+      if (!holds(b.get(key), value)) return false;
     }
     return true;
+  }
+  /// What was found of a key is an owner or, perhaps, a mapped value, which may itself be a std::optional.
+  template <class Found, class Value> static bool holds(const Found& found, const Value& value) {
+    if constexpr (requires { found.has_value(); }) {
+      return found.has_value() && *found == value;
+    } else {
+      return found == value;
+    }
   }
 };
 

@@ -19,47 +19,6 @@ namespace weakref {
 inline namespace v0 {
 namespace detail {
 
-/// Dead untracked entries on their way out, chained by `next`.
-template <class Core, class Node> class swept_entries {
- public:
-  explicit swept_entries(Core& container) noexcept : container_(container) {}
-  ~swept_entries() {
-    while (first_ != nullptr) {
-      Node& gone = static_cast<Node&>(*first_);
-      first_ = static_cast<entry*>(gone.next);
-      container_.release(gone);
-    }
-  }
-  swept_entries(const swept_entries&) = delete;
-  swept_entries& operator=(const swept_entries&) = delete;
-
-  /// Under the shard's lock: looks at this many slots from the rover on, and takes the dead ones out. What
-  /// moves into the slot of one that was taken out is looked at for free: its store has paid for it.
-  template <class Access> void sweep(Access& shard, std::uint32_t slots) noexcept {
-    while (slots != 0 && shard->entries.size() != 0) {
-      if (shard->rover >= shard->entries.capacity()) shard->rover = 0;
-      if (!shard->entries.is_empty(shard->rover)) {
-        Node& seen = shard.at(shard->rover);
-        if (seen.is(entry::untracked) && detail::is_expired<typename Core::sync>(seen.weak())) {
-          shard.take_out(shard->rover);
-          shard->counters.eviction();
-          seen.next = first_;
-          first_ = &seen;
-          continue;
-        }
-      }
-      ++shard->rover;
-      --slots;
-    }
-  }
-
- private:
-  Core& container_;
-  entry* first_ = nullptr;
-};
-
-inline constexpr std::uint32_t slots_per_operation = 2;
-
 /// A node on its way into a table: bound to a referent by whoever made it. Released again if it is not
 /// stored.
 template <class Core, class Node> class new_entry {
@@ -146,12 +105,12 @@ template <class Core, class Node> struct assign {
 template <bool user_code, class Keep, class Node, class Core, class Match>
 decltype(Keep::existing) find(Core& container, std::uint32_t hash, Match&& match) {
   using result_type = decltype(Keep::existing);
-  swept_entries<Core, Node> swept(container);
+  after_unlock<Core, Node> after(container);
   typename Core::template access<user_code> shard(container, hash);
   Node* const found = shard.find(hash, match);
   result_type result = found == nullptr ? result_type() : Keep::look(*found);
   shard->counters.look_up(static_cast<bool>(result));
-  if (!result && container.accepts_untracked()) swept.sweep(shard, slots_per_operation);
+  after.tidy(*shard);
   return result;
 }
 
@@ -163,22 +122,22 @@ typename Core::owner_type find_owner(Core& container, std::uint32_t hash, Match&
 
 template <bool user_code, class Node, class Core, class Match>
 bool is_present(Core& container, std::uint32_t hash, Match&& match) {
-  swept_entries<Core, Node> swept(container);
+  after_unlock<Core, Node> after(container);
   typename Core::template access<user_code> shard(container, hash);
   Node* const found = shard.find(hash, match);
   const bool is_alive = found != nullptr && !detail::is_expired<typename Core::sync>(found->weak());
   shard->counters.look_up(is_alive);
-  if (is_alive) return true;
-  if (container.accepts_untracked()) swept.sweep(shard, slots_per_operation);
-  return false;
+  after.tidy(*shard);
+  return is_alive;
 }
 
 /// Calls f(Node&, referent&) under the lock, if the matching entry's referent is alive.
 template <class Node, class Core, class Match, class F>
 bool visit_entry(Core& container, std::uint32_t hash, Match&& match, F&& f) {
   typename Core::owner_type owner;
-  swept_entries<Core, Node> swept(container);
+  after_unlock<Core, Node> after(container);
   typename Core::template access<true> shard(container, hash);
+  after.tidy(*shard); // before f, which may throw
   Node* const found = shard.find(hash, match);
   if (found != nullptr && found->is(entry::visitable)) {
     // Its death must evict it, and so needs the lock that is held here, before its destructor runs: alive
@@ -190,10 +149,7 @@ bool visit_entry(Core& container, std::uint32_t hash, Match&& match, F&& f) {
   }
   if (found != nullptr) owner = detail::lock_owner<typename Core::sync>(found->weak());
   shard->counters.look_up(owner != nullptr);
-  if (owner == nullptr) {
-    if (container.accepts_untracked()) swept.sweep(shard, slots_per_operation);
-    return false;
-  }
+  if (owner == nullptr) return false;
   f(*found, *owner);
   return true;
 }
@@ -205,18 +161,23 @@ template <class Node> struct put_result {
   bool is_stored = false;
 };
 
-/// Under the lock, of a full table: 0 if one more entry fits now, else the capacity that is needed. Moves the entries
-/// into `room` if that helps, which holds the old slots then.
-template <class Access, class Swept, class Slots>
-std::uint32_t make_room(Access& shard, Swept& swept, bool may_hold_dead, Slots& room) noexcept {
-  auto& entries = shard->entries;
-  if (may_hold_dead) {
-    swept.sweep(shard, entries.capacity());
+/// Under the lock, where one more entry does not fit or room was made for it: 0 if it fits now, else the capacity that
+/// is needed. Moves the entries into `room` if that is larger, which holds the old slots then. Once made it is used,
+/// although a sweep or an erasure may have freed a slot meanwhile: else each store into a table that stays nearly full
+/// would sweep all of it, and make room anew.
+template <class Shard, class After, class Slots>
+std::uint32_t make_room(Shard& shard, After& after, Slots& room) noexcept {
+  auto& entries = shard.entries;
+  if (room.size() > entries.capacity()) {
+    entries.rehash(room);
+    return 0;
+  }
+  if (entries.has_room()) return 0;
+  if (shard.may_hold_dead) {
+    after.sweep_all(shard);
     if (!entries.is_crowded()) return 0;
   }
-  if (room.size() <= entries.capacity()) return entries.grown_capacity();
-  entries.rehash(room);
-  return 0;
+  return entries.grown_capacity();
 }
 
 /// One attempt at put_unreleased().
@@ -224,18 +185,18 @@ template <bool user_code, class Node, class Core, class Match, class Keep, class
 put_result<Node> try_put(Core& container, new_entry<Core, Node>& added, Keep& keep, Match&& match,
                          flight* ending, typename Core::last_look& before, Slots& room) {
   put_result<Node> result;
-  swept_entries<Core, Node> swept(container);
+  after_unlock<Core, Node> after(container);
   typename Core::template access<user_code> shard(container, added.node().hash);
-  if (container.accepts_untracked()) swept.sweep(shard, slots_per_operation);
+  after.tidy_and_shrink(*shard);
 
   auto& entries = shard->entries;
   const auto place = shard.find_place(added.node().hash, match, before);
   if (place.found == nullptr) {
     if (!keep.inserts) return result;
-    if (entries.has_room()) [[likely]] {
+    if (room.empty() && entries.has_room()) [[likely]] {
       entries.insert(place, added.node());
     } else {
-      result.missing_capacity = detail::make_room(shard, swept, container.accepts_untracked(), room);
+      result.missing_capacity = detail::make_room(*shard, after, room);
       if (result.missing_capacity != 0) return result;
       entries.insert(added.node());
     }
@@ -250,6 +211,7 @@ put_result<Node> try_put(Core& container, new_entry<Core, Node>& added, Keep& ke
   }
   if (result.is_stored) {
     shard.count_creation_of(added.node(), ending);
+    if (added.node().is(entry::untracked)) shard->may_hold_dead = true;
     added.stored();
   }
   if (ending != nullptr) shard->flights.remove(*ending);
@@ -260,7 +222,8 @@ put_result<Node> try_put(Core& container, new_entry<Core, Node>& added, Keep& ke
 /// it leaves the shard in the same moment. `before` is what is known of the place. The caller releases what was
 /// replaced.
 ///
-/// Throws: std::bad_alloc, what `match` and `keep` throw; then nothing is stored, and the flight goes on.
+/// Throws: std::bad_alloc, std::length_error, what `match` and `keep` throw; then nothing is stored, and the flight
+/// goes on.
 template <bool user_code, class Node, class Core, class Match, class Keep>
 put_result<Node> put_unreleased(Core& container, new_entry<Core, Node>& added, Keep& keep, Match&& match,
                                 flight* ending = nullptr, typename Core::last_look before = {}) {
@@ -271,6 +234,7 @@ put_result<Node> put_unreleased(Core& container, new_entry<Core, Node>& added, K
     auto result = detail::try_put<user_code, Node>(container, added, keep, match, ending, before, room);
     if (result.missing_capacity == 0) return result;
     // Room is made with no lock held; then everything is looked at again.
+    if (result.missing_capacity <= room.size()) throw_too_many_entries();
     if (container.all_shards().should_split(result.missing_capacity)) {
       container.all_shards().split();
     } else {
@@ -318,7 +282,7 @@ typename Core::owner_type take(Core& container, std::uint32_t hash, Match&& matc
   typename Core::owner_type owner;
   Node* taken = nullptr;
   {
-    swept_entries<Core, Node> swept(container);
+    after_unlock<Core, Node> after(container);
     typename Core::template access<user_code> shard(container, hash);
     const auto place = shard.find_place(hash, match);
     auto* const found = static_cast<Node*>(place.found);
@@ -328,9 +292,8 @@ typename Core::owner_type take(Core& container, std::uint32_t hash, Match&& matc
       rest.under_lock(*found);
       taken = found;
       shard.take_out(place.index);
-    } else if (container.accepts_untracked()) {
-      swept.sweep(shard, slots_per_operation);
     }
+    after.tidy_and_shrink(*shard);
   }
   if (taken != nullptr) {
     const released_at_exit<Node, Core> gone(container, *taken, owner);
@@ -339,22 +302,28 @@ typename Core::owner_type take(Core& container, std::uint32_t hash, Match&& matc
   return owner;
 }
 
-/// An owner of this pinned entry's referent, if the entry is still in the table.
+/// An owner of this pinned entry's referent, if the entry is still in the table. A dead untracked one leaves it.
 template <class Node, class Core>
 typename Core::owner_type owner_if_present(Core& container, Node& pinned) noexcept {
+  after_unlock<Core, Node> after(container);
   const typename Core::template access<false> shard(container, pinned.hash);
-  if (shard->entries.find_entry(pinned) == Core::none) return nullptr;
-  return detail::lock_owner<typename Core::sync>(pinned.weak());
+  const std::uint32_t index = shard->entries.find_entry(pinned);
+  if (index == Core::none) return nullptr;
+  typename Core::owner_type owner = detail::lock_owner<typename Core::sync>(pinned.weak());
+  if (owner == nullptr) after.take_if_dead(*shard, index);
+  return owner;
 }
 
 /// Takes this very entry out, if it is still there. The caller pins it and holds an owner of its referent.
 template <class Node, class Core>
 bool take_entry(Core& container, Node& wanted, const typename Core::owner_type& owner) {
   {
+    after_unlock<Core, Node> after(container);
     typename Core::template access<false> shard(container, wanted.hash);
     const std::uint32_t index = shard->entries.find_entry(wanted);
     if (index == Core::none) return false;
     shard.take_out(index);
+    after.tidy_and_shrink(*shard);
   }
   container.release(wanted, &owner);
   return true;
@@ -371,20 +340,24 @@ template <class Node, class Core> class pinned_entry {
   /// Some living entry of this shard, from its rover on: taking out one after the other walks the table once.
   template <class Shard> bool pin_any(Shard& chosen) noexcept {
     let_go();
-    swept_entries<Core, Node> swept(container_);
+    after_unlock<Core, Node> after(container_);
     typename Core::template access<false> shard(container_, chosen);
     const auto& entries = shard->entries;
-    for (std::uint32_t looked = 0; looked < entries.capacity(); ++looked, ++shard->rover) {
+    for (std::uint32_t looked = 0; looked < entries.capacity() && entries.size() != 0;
+         ++looked, ++shard->rover) {
       if (shard->rover >= entries.capacity()) shard->rover = 0;
-      if (entries.is_empty(shard->rover)) continue;
-      Node& seen = shard.at(shard->rover);
-      owner = detail::lock_owner<typename Core::sync>(seen.weak());
-      if (owner == nullptr) continue;
-      seen.pin();
-      node_ = &seen;
-      return true;
+      while (!entries.is_empty(shard->rover)) {
+        Node& seen = shard.at(shard->rover);
+        owner = detail::lock_owner<typename Core::sync>(seen.weak());
+        if (owner != nullptr) {
+          seen.pin();
+          node_ = &seen;
+          return true;
+        }
+        if (!after.take_if_dead(*shard, shard->rover)) break; // its death is under way
+      }
     }
-    if (container_.accepts_untracked()) swept.sweep(shard, slots_per_operation);
+    after.tidy_and_shrink(*shard);
     return false;
   }
   Node& node() const noexcept { return *node_; }

@@ -23,8 +23,8 @@ extern WEAKREF_API const char library_mark;
 struct alignas(8) referent_operations {
   /// The last owner let go.
   void (*die)(referent_header&) noexcept;
-  /// Takes this death, put off before, out of the thread's queue and runs it.
-  void (*resume)(referent_header&) noexcept;
+  /// Takes this death, put off before, out of its queue, says which one comes next, and runs it.
+  void (*resume)(referent_header&, referent_header*& next) noexcept;
   /// The last step of the death: destroys the object.
   void (*finish)(referent_header&) noexcept;
   void (*deallocate)(referent_header&) noexcept;

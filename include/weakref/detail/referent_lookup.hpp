@@ -56,6 +56,11 @@ template <class T, class Sync> class identity_lookup {
   template <class K> static constexpr bool runs_user_code = false;
   static constexpr bool stores_run_user_code = false;
 
+  identity_lookup() = default;
+  identity_lookup(by_identity, by_identity) noexcept {}
+  static by_identity hash_function() noexcept { return {}; }
+  static by_identity key_eq() noexcept { return {}; }
+
   template <class Entry> static const auto& key_of(const Entry& made) noexcept { return made.owner(); }
   template <class K> static bool is_null(const K& k) noexcept { return detail::address_in<T>(k) == nullptr; }
 
@@ -105,6 +110,11 @@ template <class T, class Hash, class KeyEqual, class Sync> class equality_lookup
   static constexpr bool runs_user_code =
       stores_run_user_code || !(leads<K> || compares_without_user_code<std::remove_cvref_t<K>>);
 
+  equality_lookup() = default;
+  equality_lookup(const Hash& hash, const KeyEqual& equal) : hash_(hash), equal_(equal) {}
+  const Hash& hash_function() const noexcept { return hash_; }
+  const KeyEqual& key_eq() const noexcept { return equal_; }
+
   template <class Entry> static const auto& key_of(const Entry& made) noexcept { return made.owner(); }
   template <class K> static bool is_null(const K& k) noexcept {
     if constexpr (leads<K>) {
@@ -137,11 +147,12 @@ template <class T, class Hash, class KeyEqual, class Sync> class equality_lookup
         return !detail::is_expired<Sync>(node.weak()) &&
                equal_(std::as_const(*detail::address_of(node.weak())), key_);
       }
-      held_.reserve(held_.size() + 1); // throws, if at all, before there is an owner to let go under the lock
-      auto owner = detail::lock_owner<Sync>(node.weak());
-      if (owner == nullptr) return false;
-      held_.push_back(std::move(owner));
-      return equal_(std::as_const(*held_.back()), key_);
+      // Its place first: throws, if at all, before there is an owner to let go under the lock.
+      std::shared_ptr<T>& owner = held_.emplace_back();
+      owner = detail::lock_owner<Sync>(node.weak());
+      if (owner != nullptr) return equal_(std::as_const(*owner), key_);
+      held_.pop_back();
+      return false;
     }
 
    private:

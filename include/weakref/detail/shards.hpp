@@ -19,6 +19,7 @@
 #include <weakref/assert.hpp>
 #include <weakref/detail/counters.hpp>
 #include <weakref/detail/flight.hpp>
+#include <weakref/detail/line_memory.hpp>
 #include <weakref/detail/sync.hpp>
 #include <weakref/detail/table.hpp>
 #include <weakref/detail/thread_record.hpp>
@@ -50,12 +51,16 @@ template <class Node, class Mutex, class Allocator> class shards {
   static constexpr std::uint32_t split_size = 256;
 
   // A cache line of its own each, so that two threads in two shards do not disturb each other.
-  struct alignas(64) shard {
+  struct alignas(line_bytes) shard {
     shard(const Allocator& allocator, unsigned bits) noexcept : entries(allocator, bits) {}
     [[no_unique_address]] Mutex mutex;
     std::uint32_t rover = 0; // where the next look for dead untracked entries begins
     [[no_unique_address]] table_type entries;
-    bool is_retired = false; // in what is left of the table's last word
+    // In what is left of the table's last word.
+    bool is_retired = false;
+    bool may_hold_dead =
+        false; // there are, or were, untracked entries: nobody else takes them out when they die
+    std::uint8_t sweeps = 0; // of its operations; some of them help another shard (after_unlock.hpp)
     flight_list flights;
     [[no_unique_address]] detail::counters<Mutex> counters;
   };
@@ -97,12 +102,30 @@ template <class Node, class Mutex, class Allocator> class shards {
     for (std::size_t i = 0; i < count(); ++i) f(many_.load(std::memory_order_relaxed)[i]);
   }
 
+  /// What a shard must hold so that all together hold this many: its share of them and what chance adds to it (for
+  /// some 10^8 shards none gets more, if the hashes spread).
+  std::uint64_t share_of(std::size_t entries) const noexcept {
+    const std::size_t parts = should_split(entries) ? std::size_t{1} << bits_ : count();
+    if (parts == 1) return entries;
+    const std::uint64_t mean = entries / parts + 1;
+    const std::uint64_t deviation = std::uint64_t{1}
+                                    << (std::bit_width(mean) + 1) / 2; // its root, or twice that
+    return mean + 6 * deviation + 8;
+  }
+
   std::size_t count() const noexcept {
     return many_.load(std::memory_order_acquire) == nullptr ? 1 : std::size_t{1} << bits_;
   }
   /// The first shard (is_split false), or one of the array.
   shard& at(bool is_split, std::size_t index) noexcept {
     return is_split ? many_.load(std::memory_order_acquire)[index] : first_;
+  }
+
+  /// One shard after the other, for who looks after all of them in turn. Null for a container that has not split.
+  shard* next_in_turn() noexcept {
+    shard* const array = many_.load(std::memory_order_acquire);
+    if (array == nullptr) return nullptr;
+    return &array[turn_.fetch_add(1, std::memory_order_relaxed) & ((std::uint32_t{1} << bits_) - 1)];
   }
 
   std::size_t size() const noexcept {
@@ -129,8 +152,8 @@ template <class Node, class Mutex, class Allocator> class shards {
   }
 
  private:
-  using shard_allocator = typename std::allocator_traits<Allocator>::template rebind_alloc<shard>;
-  using shard_traits = std::allocator_traits<shard_allocator>;
+  static_assert(alignof(shard) == line_bytes, "the mutex asks for more alignment than a cache line has");
+  using memory = line_memory<Allocator>;
   using counts = std::array<std::uint32_t, std::size_t{1} << max_bits>;
 
   std::size_t index_of(std::uint32_t hash) const noexcept { return hash >> (32 - bits_); }
@@ -138,15 +161,14 @@ template <class Node, class Mutex, class Allocator> class shards {
   shard* make_array(const counts& expected);
   bool try_move_to(shard* array) noexcept;
   void destroy(shard* array) noexcept {
-    shard_allocator own(allocator_);
     std::destroy_n(array, std::size_t{1} << bits_);
-    shard_traits::deallocate(own, std::pointer_traits<typename shard_traits::pointer>::pointer_to(*array),
-                             std::size_t{1} << bits_);
+    memory::deallocate(allocator_, array, sizeof(shard) << bits_);
   }
 
   [[no_unique_address]] Allocator allocator_;
   std::atomic<shard*> many_{nullptr};
   unsigned bits_ = 0;
+  std::atomic<std::uint32_t> turn_{0};
   const thread_record* thread_ = &this_thread();
   shard first_;
 };
@@ -162,9 +184,8 @@ auto shards<Node, Mutex, Allocator>::count_per_shard() const noexcept -> counts 
 
 template <class Node, class Mutex, class Allocator>
 auto shards<Node, Mutex, Allocator>::make_array(const counts& expected) -> shard* {
-  shard_allocator own(allocator_);
   const std::size_t count = std::size_t{1} << bits_;
-  shard* const array = std::to_address(shard_traits::allocate(own, count));
+  auto* const array = reinterpret_cast<shard*>(memory::allocate(allocator_, sizeof(shard) << bits_));
   for (std::size_t i = 0; i < count; ++i) ::new (static_cast<void*>(array + i)) shard(allocator_, bits_);
   try {
     for (std::size_t i = 0; i < count; ++i) {
@@ -190,6 +211,9 @@ bool shards<Node, Mutex, Allocator>::try_move_to(shard* array) noexcept {
     if (!first_.entries.is_empty(i))
       array[index_of(first_.entries[i].hash)].entries.insert(first_.entries[i]);
   }
+  if (first_.may_hold_dead) {
+    for (std::size_t i = 0; i < std::size_t{1} << bits_; ++i) array[i].may_hold_dead = true;
+  }
   while (flight* const moved = first_.flights.pop()) array[index_of(moved->hash)].flights.push(*moved);
   return true;
 }
@@ -210,6 +234,7 @@ template <class Node, class Mutex, class Allocator> void shards<Node, Mutex, All
       // Its size stays: size() takes no lock, and may have found no array a moment ago.
       first_.entries.give_up(old_slots);
       first_.is_retired = true;
+      first_.may_hold_dead = false;
       sync_of<Mutex>::point(sync_point::unlocked);
       // release: pairs with the acquire loads
       many_.store(array, std::memory_order_release);

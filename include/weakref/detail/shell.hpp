@@ -37,6 +37,8 @@ template <class Node, class Look, class Mutex, class Allocator> class shell {
 
   shell() noexcept(noexcept(container()) && std::is_nothrow_default_constructible_v<Look>) = default;
   shell(const options& chosen, const Allocator& allocator) : container_(chosen, allocator) {}
+  shell(const options& chosen, const Look& looking, const Allocator& allocator)
+      : container_(chosen, allocator), look_(looking) {}
 
   shell(const shell& other)
       : shell(other, allocator_traits::select_on_container_copy_construction(other.get_allocator())) {}
@@ -81,6 +83,8 @@ template <class Node, class Look, class Mutex, class Allocator> class shell {
   weakref::statistics statistics() const { return container_.statistics(); }
   void clear() { container_.clear(); }
   void reserve(std::size_t n) { container_.reserve(n); }
+  void shrink_to_fit() { container_.shrink_to_fit(); }
+  std::size_t sweep() { return container_.sweep(); }
 
   /// f(core, hash, match) for k; an empty result for a null one, and while nothing was ever stored.
   template <class Result, class K, class F> Result with_entry(const K& k, F&& f) const {

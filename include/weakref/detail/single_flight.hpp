@@ -82,11 +82,15 @@ template <class Core, class Result> struct boarding {
 template <bool user_code, class Keep, class Node, class Core, class Match, class MatchFlight, class Result>
 Result board(Core& container, std::uint32_t hash, Match&& match, MatchFlight&& match_flight,
              boarding<Core, Result>& pass, departure<Core, Result>* own) {
+  after_unlock<Core, Node> after(container);
   typename Core::template access<user_code> shard(container, hash);
   const bool is_first = pass.look.where == nullptr;
   auto* const found = static_cast<Node*>(shard.find_place(hash, match, pass.look).found);
   Result result = found == nullptr ? Result() : Keep::look(*found);
-  if (is_first) shard->counters.look_up(static_cast<bool>(result));
+  if (is_first) {
+    shard->counters.look_up(static_cast<bool>(result));
+    after.tidy(*shard);
+  }
   if (!result) {
     if (flight* const other = shard->flights.find(hash, match_flight)) {
       other->is_awaited = true;
@@ -133,7 +137,10 @@ decltype(Keep::existing) wait_or_create(Core& container, std::uint32_t hash, Key
     return existing;
   if (result_type existing = wait(creation.key(), &own)) return existing;
 
-  new_entry<Core, Node>& made = creation.create(); // 3
+  new_entry<Core, Node>& made = [&]() -> new_entry<Core, Node>& {
+    const factory_call inside(&container);
+    return creation.create(); // 3
+  }();
   if (made.owner() == nullptr) return result_type();
   result_type result = Keep::of(made);
   Keep keep;

@@ -4,14 +4,14 @@
 
 // The index over entries: open addressing, linear probing with Robin Hood order, backward-shift deletion.
 //
-//    63      59 58         47 46                          3 2       0
-//   +----------+-------------+-----------------------------+---------+
-//   | distance | fragment    |  entry*                     |fragment |   0: empty
-//   +----------+-------------+-----------------------------+---------+
+//    63      59 58        48 47                           3 2       0
+//   +----------+------------+------------------------------+---------+
+//   | distance | fragment   |  entry*                      |fragment |   0: empty
+//   +----------+------------+------------------------------+---------+
 //
 // Eight bytes a slot, because at a hundred thousand entries memory is speed: a hit touches one cache line
-// here, then the entry. `distance` is 1 for an entry at home; `fragment` is the lowest fifteen bits of its hash,
-// so that a comparison reads the wrong entry once in 32768 probes. Robin Hood order (nobody is further from home
+// here, then the entry. `distance` is 1 for an entry at home; `fragment` is the lowest fourteen bits of its hash,
+// so that a comparison reads the wrong entry once in 16384 probes. Robin Hood order (nobody is further from home
 // than those before him would allow) ends an unsuccessful search early and lets deletion shift back without
 // tombstones: no sweep ever, and churn leaves no trace.
 //
@@ -20,11 +20,15 @@
 //
 // The capacity is any number: home = hash * capacity / 2^32, so the table grows by half instead of doubling,
 // and a slot costs 10 to 15 bytes an entry instead of 10 to 20. And it makes a home an interval of hashes: in a
-// table so large that fifteen bits tell the hashes of one interval apart, place and fragment are the hash, and
+// table so large that fourteen bits tell the hashes of one interval apart, place and fragment are the hash, and
 // growing reads no entry.
 //
-// Nothing here runs user code, allocates under a lock, or throws: room is made outside (slots) and swapped
-// in.
+// A table of which less than an eighth is in use is sparse: a loop over it, or a search for any entry, would cost
+// what it once held instead of what it holds. It moves into one with twice the room that it needs, so that as many
+// stores or erasures pay for each move as it moves entries. What reserve() has asked for stays.
+//
+// Nothing here runs user code, allocates under a lock, or (but for capacities that no memory could hold) throws:
+// room is made outside (slots) and swapped in.
 
 #include <weakref/detail/entry.hpp>
 
@@ -45,9 +49,21 @@ namespace detail {
 using slot = std::uint64_t;
 static_assert(sizeof(void*) <= 8);
 
-// Entries are aligned to eight bytes, and user space of the supported platforms lies below 2^47 unless a program
-// asks for more.
-inline constexpr slot address_mask = 0x0000'7fff'ffff'fff8;
+// Entries are aligned to eight bytes, and the addresses of user space have 48 bits: on AArch64 all of them, on x86-64
+// one less unless a program asks for more (then storing throws address_error). Where the top byte carries a tag
+// every address would be refused, or lose its tag.
+#if (defined(__ANDROID__) && defined(__aarch64__)) || defined(__ARM_FEATURE_MEMORY_TAGGING) ||               \
+    defined(__SANITIZE_HWADDRESS__)
+#define WEAKREF_TAGGED_ADDRESSES
+#elif defined(__has_feature)
+#if __has_feature(hwaddress_sanitizer) || __has_feature(memtag_heap)
+#define WEAKREF_TAGGED_ADDRESSES
+#endif
+#endif
+#if defined(WEAKREF_TAGGED_ADDRESSES)
+#error "weakref: this platform tags the top byte of an address, and the containers' tables keep 48 bits"
+#endif
+inline constexpr slot address_mask = 0x0000'ffff'ffff'fff8;
 
 inline entry* entry_of(slot s) noexcept {
   return reinterpret_cast<entry*>(static_cast<std::uintptr_t>(s & address_mask));
@@ -56,6 +72,8 @@ inline entry* entry_of(slot s) noexcept {
 inline bool fits_slot(const void* address) noexcept {
   return (reinterpret_cast<std::uintptr_t>(address) & ~address_mask) == 0;
 }
+[[noreturn]] WEAKREF_API void throw_address_beyond_slots(const void* address);
+[[noreturn]] WEAKREF_API void throw_too_many_entries();
 
 template <class Allocator> class table {
  public:
@@ -64,6 +82,7 @@ template <class Allocator> class table {
       slot, typename std::allocator_traits<Allocator>::template rebind_alloc<slot>,
       boost::container::vector_options_t<boost::container::stored_size<std::uint32_t>>>;
   static constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
+  static constexpr std::uint32_t max_capacity = none; // its last index is one less
 
   explicit table(const Allocator& allocator, unsigned shard_bits = 0) noexcept
       : slots_(typename slots_type::allocator_type(allocator)),
@@ -79,12 +98,40 @@ template <class Allocator> class table {
   bool is_crowded() const noexcept { return size() >= limit(capacity()) - limit(capacity()) / 8; }
 
   /// Slots for at least this many entries; at most four of five are ever in use.
-  static std::uint32_t capacity_for(std::uint64_t entries) noexcept {
+  /// Throws: std::length_error for more than a table can hold.
+  static std::uint32_t capacity_for(std::uint64_t entries) {
+    if (entries >= max_capacity - entries / 4) throw_too_many_entries();
     return static_cast<std::uint32_t>(std::max<std::uint64_t>(4, entries + entries / 4 + 1));
   }
+  /// No more than max_capacity, also of a table that has it already.
   std::uint32_t grown_capacity() const noexcept {
-    return std::max(capacity_for(4), capacity() < 64 ? 2 * capacity() : capacity() + capacity() / 2);
+    const std::uint64_t present = capacity();
+    const std::uint64_t grown = present < 64 ? 2 * present : present + present / 2;
+    return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(grown, 6, max_capacity));
   }
+
+  /// So empty that a smaller one should take its place. A small one never is: its memory is nothing.
+  bool is_sparse() const noexcept {
+    return capacity() > std::max(reserved_, largest_small) && size() < capacity() / 8;
+  }
+  /// Sparse, and all that it has can go.
+  bool is_vacated() const noexcept { return size() == 0 && reserved_ == 0 && capacity() > largest_small; }
+  /// For a sparse one: with room for as many entries again. 0 for none.
+  std::uint32_t shrunk_capacity() const noexcept {
+    if (size() == 0 && reserved_ == 0) return 0;
+    return std::max(reserved_, std::max(4U, 2 * size() + size() / 2 + 1));
+  }
+  /// With room for what it holds and no more.
+  std::uint32_t fitting_capacity() const noexcept {
+    return size() == 0 ? 0 : std::max(4U, size() + size() / 4 + 1);
+  }
+  /// Whether its entries fit into so many slots.
+  bool fits(std::size_t capacity) const noexcept {
+    return capacity < this->capacity() && size() <= limit(static_cast<std::uint32_t>(capacity));
+  }
+  /// From now on the table has, and keeps, this capacity at least; 0: whatever it needs.
+  void keep_capacity(std::uint32_t least) noexcept { reserved_ = least; }
+  std::uint32_t kept_capacity() const noexcept { return reserved_; }
 
   /// Where a search ended: at the entry that it was for, or where that would have to go.
   struct place {
@@ -136,7 +183,7 @@ template <class Allocator> class table {
     slots_[index] = 0;
   }
 
-  /// Moves the entries to these (empty, larger) slots, which hold the old ones afterwards.
+  /// Moves the entries to these (empty, and enough) slots, which hold the old ones afterwards.
   void rehash(slots_type& slots) noexcept {
     ++changes_;
     slots_.swap(slots);
@@ -156,10 +203,11 @@ template <class Allocator> class table {
     }
   }
 
-  /// Hands everything out: slots and, in them, the entries.
+  /// Hands everything out: slots and, in them, the entries. What was asked to be kept goes too.
   void take_all(slots_type& slots) noexcept {
     give_up(slots);
     set_size(0);
+    reserved_ = 0;
   }
   /// The same, for the last time: size() stays for who still asks.
   void give_up(slots_type& slots) noexcept {
@@ -171,8 +219,9 @@ template <class Allocator> class table {
   static constexpr unsigned distance_shift = 59;
   static constexpr std::uint32_t saturated = 31;
   static constexpr slot one_step = slot{1} << distance_shift;
-  static constexpr unsigned fragment_bits = 15;
-  static constexpr slot fragment_mask = 0x07ff'8000'0000'0007;
+  static constexpr unsigned fragment_bits = 14;
+  static constexpr slot fragment_mask = 0x07ff'0000'0000'0007;
+  static constexpr std::uint32_t largest_small = 64;
 
   void set_size(std::uint32_t size) noexcept { size_.store(size, std::memory_order_relaxed); }
   static std::uint32_t limit(std::uint32_t capacity) noexcept {
@@ -185,7 +234,7 @@ template <class Allocator> class table {
   static slot address_bits(const entry& of) noexcept { return reinterpret_cast<std::uintptr_t>(&of); }
   /// The fragment where it stands in a slot.
   static slot fragment_of(std::uint32_t hash) noexcept {
-    return ((slot{hash} << 44) & (fragment_mask & ~slot{7})) | (hash & 7U);
+    return ((slot{hash} << 45) & (fragment_mask & ~slot{7})) | (hash & 7U);
   }
 
   template <class Test> place probe(std::uint32_t hash, Test&& test) const {
@@ -239,7 +288,7 @@ template <class Allocator> class table {
   std::uint32_t told_hash(std::uint32_t at_home, std::uint32_t capacity, slot s) const noexcept {
     constexpr std::uint64_t unit = std::uint64_t{1} << fragment_bits;
     const std::uint64_t first = ((std::uint64_t{at_home} << (32 - shard_bits_)) + capacity - 1) / capacity;
-    const std::uint64_t hash = (first & ~(unit - 1)) | ((s >> 44) & (unit - 8)) | (s & 7);
+    const std::uint64_t hash = (first & ~(unit - 1)) | ((s >> 45) & (unit - 8)) | (s & 7);
     return static_cast<std::uint32_t>(hash >= first ? hash : hash + unit);
   }
 
@@ -257,6 +306,7 @@ template <class Allocator> class table {
   slots_type slots_;
   std::uint64_t changes_ = 0;
   std::atomic<std::uint32_t> size_{0}; // written under the lock
+  std::uint32_t reserved_ = 0;         // slots it keeps, however few it needs
   std::uint8_t shard_bits_;
 };
 

@@ -15,6 +15,7 @@ inline namespace v0 {
 namespace detail {
 
 class put_off_work;
+struct factory_call;
 struct referent_header;
 struct wait_point;
 
@@ -26,10 +27,13 @@ struct thread_record {
   /// Deaths put off, oldest first, linked through their watch lists.
   referent_header* first_death = nullptr;
   referent_header* last_death = nullptr;
-  /// What else was put off: the ends of containers and of iterations.
+  /// What else was put off, oldest first: the ends of containers and of iterations, and what defer() was given.
   put_off_work* first_work = nullptr;
+  put_off_work* last_work = nullptr;
   /// The flight this thread waits for (flight.hpp); read by others under the wait graph's lock.
   wait_point* waiting_for = nullptr;
+  /// The factories this thread is inside of, the innermost first, where assertions are checked (single_flight.hpp).
+  factory_call* factory = nullptr;
 };
 
 // constinit on the declaration spares every access the call of an initialization wrapper
@@ -53,8 +57,8 @@ class put_off_work {
   void run_outside_locks() noexcept {
     thread_record& thread = this_thread();
     if (thread.depth == 0) return finish();
-    next_ = thread.first_work;
-    thread.first_work = this;
+    (thread.first_work == nullptr ? thread.first_work : thread.last_work->next_) = this;
+    thread.last_work = this;
   }
   put_off_work* next() const noexcept { return next_; }
 

@@ -6,6 +6,7 @@
 
 #include <weakref/detail/block.hpp>
 #include <weakref/detail/enable_weakref.hpp>
+#include <weakref/detail/weak_pointer.hpp>
 
 #include <cstddef>
 #include <memory>
@@ -48,8 +49,15 @@ const basic_enable_weakref<Sync>* find_base([[maybe_unused]] const T* object) no
     static_assert(std::is_convertible_v<const T*, const basic_enable_weakref<Sync>*>,
                   "derive publicly, and only once, from weakref::enable_weakref");
     return object;
-  } else if constexpr (std::is_polymorphic_v<T> && WEAKREF_HAS_RTTI) {
+  } else if constexpr (std::is_polymorphic_v<T>) {
+#if WEAKREF_HAS_RTTI
     return dynamic_cast<const basic_enable_weakref<Sync>*>(object);
+#else
+    // An answer given here could become the whole program's, see block_of().
+    static_assert(has_weakref_base<T, Sync>,
+                  "without RTTI only classes derived from enable_weakref are tracked");
+    return nullptr;
+#endif
   } else {
     return nullptr;
   }
@@ -60,12 +68,12 @@ inline referent_header* ours(referent_header* header) noexcept {
   return header != nullptr && header->is_ours() ? header : nullptr;
 }
 
-/// The header of an object that this copy of the library made or adopted; null for others.
-template <class T> referent_header* find_block([[maybe_unused]] const std::shared_ptr<T>& owner) noexcept {
-#if WEAKREF_HAS_RTTI
-  if (const auto* const deleter = std::get_deleter<block_deleter>(owner)) return ours(deleter->header);
-#endif
-  return nullptr;
+/// The header of an object that this copy of the library made or adopted; null for others. Compiled into the library,
+/// with RTTI: where translation units with and without it are linked into one program the linker takes one body of each
+/// inline function, std::get_deleter's too, and one compiled without RTTI finds nothing.
+WEAKREF_API referent_header* block_of(const std::shared_ptr<const void>& owner) noexcept;
+template <class T> referent_header* find_block(const std::shared_ptr<T>& owner) noexcept {
+  return block_of(untyped_owner(owner).get());
 }
 
 struct tracking {

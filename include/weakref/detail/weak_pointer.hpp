@@ -35,6 +35,24 @@ template <class T> bool same_referent(const std::weak_ptr<T>& a, const std::weak
   return detail::address_of(a) == detail::address_of(b) && !a.owner_before(b) && !b.owner_before(a);
 }
 
+/// The same owner without its type, for functions that need not be compiled for each: a copy of its two words that
+/// counts for nothing, and that is never destroyed.
+class untyped_owner {
+ public:
+  template <class T> explicit untyped_owner(const std::shared_ptr<T>& owner) noexcept {
+    static_assert(sizeof owner == sizeof view_.owner);
+    __builtin_memcpy(static_cast<void*>(&view_.owner), static_cast<const void*>(&owner), sizeof owner);
+  }
+  const std::shared_ptr<const void>& get() const noexcept { return view_.owner; }
+
+ private:
+  union view {
+    view() noexcept {}
+    ~view() {}
+    std::shared_ptr<const void> owner;
+  } view_;
+};
+
 /// Spreads the entropy of a 64-bit value over all its bits: the two halves of a 128-bit product, folded.
 constexpr std::uint64_t mix(std::uint64_t value) noexcept {
   __extension__ using wide = unsigned __int128;

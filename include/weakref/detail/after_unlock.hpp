@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef WEAKREF_DETAIL_AFTER_UNLOCK_HPP
+#define WEAKREF_DETAIL_AFTER_UNLOCK_HPP
+
+// What an operation finds to be done while it holds a shard's lock, and may do only when it holds none: to destroy dead
+// untracked entries, and to give back the room of a table that has become sparse. It says so to an `after_unlock`,
+// which is declared before the `access` and so goes after the unlock.
+//
+// Nobody hears of the death of an untracked object, so its entry must be come across. Every operation on a shard that
+// may hold such entries looks at the next two of them, and passes over no more than 64 empty slots on the way; each
+// sixteenth also looks at 32 entries of another shard, each shard in its turn, since operations on one key would never
+// come by the others. So n dead are gone after some n operations, of any kind and on any keys. (The reservation of a
+// table that is nearly empty costs more: a thirty-second of its length.)
+//
+// Room is given back in four steps, two of them locked and short:
+//
+//   1  Under the lock, an operation that may allocate sees that the table is sparse.
+//   2  After the unlock, under the lock again: is it still, and how much would do?
+//   3  With no lock, allocate that. If that fails the table stays as it is.
+//   4  Under the lock again: if the table is still sparse, and its entries fit, move them. The old slots are freed
+//      after the unlock.
+//
+//   1, 3  | others store  | 4 sees that the entries don't fit, or that it is not sparse any more
+//   2, 4  | a split       | the first shard's retired mark, as for everybody
+//   4     | a search      | the table's count of changes, as at every rehash
+//   4     | a rover       | begins where it stood; entries may be looked at twice in this round, or not
+//
+// A death allocates nothing, and so only lets go of the slots of a table that it leaves empty (core.hpp, evict).
+
+#include <weakref/detail/entry.hpp>
+#include <weakref/detail/sync.hpp>
+
+#include <cstdint>
+#include <limits>
+
+namespace weakref {
+inline namespace v0 {
+namespace detail {
+
+// Its state is handed to functions by value and comes back so: it stays in registers, and is none at all in the
+// operations of a container that needs nothing of this.
+template <class Core, class Node> class after_unlock {
+  using shard = typename Core::shard;
+
+ public:
+  static constexpr std::uint32_t entries_per_operation = 2;
+  static constexpr std::uint32_t slots_per_operation = 64;
+  static constexpr std::uint8_t operations_per_help = 16; // a power of two
+  static constexpr std::uint32_t entries_per_help = operations_per_help * entries_per_operation;
+  static constexpr std::uint32_t slots_per_help = operations_per_help * slots_per_operation;
+
+  explicit after_unlock(Core& container) noexcept : container_(container) {}
+  ~after_unlock() {
+    if (dead_ != nullptr) [[unlikely]]
+      release(container_, dead_);
+    if (sparse_ != nullptr) [[unlikely]]
+      container_.shrink(*sparse_);
+    if (helps_) [[unlikely]]
+      help(container_);
+  }
+  after_unlock(const after_unlock&) = delete;
+  after_unlock& operator=(const after_unlock&) = delete;
+
+  // All of these under the shard's lock.
+
+  /// What every operation does for its shard.
+  void tidy(shard& locked) noexcept {
+    if (!locked.may_hold_dead) [[likely]]
+      return;
+    sweep(locked, entries_per_operation, slots_per_operation);
+    helps_ = ++locked.sweeps % operations_per_help == 0;
+    if (locked.entries.is_vacated()) sparse_ = &locked; // to be freed without an allocation
+  }
+  /// And those that may allocate.
+  void tidy_and_shrink(shard& locked) noexcept {
+    tidy(locked);
+    if (locked.entries.is_sparse()) [[unlikely]]
+      sparse_ = &locked;
+  }
+
+  /// Takes out the dead among so many entries, or in so many slots, from the rover on.
+  void sweep(shard& locked, std::uint32_t entries, std::uint32_t slots) noexcept {
+    dead_ = take_dead(locked, entries, slots, dead_);
+  }
+  void sweep_all(shard& locked) noexcept {
+    sweep(locked, std::numeric_limits<std::uint32_t>::max(), locked.entries.capacity());
+  }
+  /// Takes the entry there out if nobody else will: it is untracked, and its object is dead. Says whether it was.
+  bool take_if_dead(shard& locked, std::uint32_t index) noexcept {
+    Node& seen = static_cast<Node&>(locked.entries[index]);
+    if (!is_dead(seen)) return false;
+    dead_ = take(locked, index, dead_);
+    return true;
+  }
+
+ private:
+  static bool is_dead(Node& seen) noexcept {
+    return seen.is(entry::untracked) && detail::is_expired<typename Core::sync>(seen.weak());
+  }
+  /// Hangs it before the others that were taken.
+  static entry* take(shard& locked, std::uint32_t index, entry* others) noexcept {
+    entry& taken = locked.entries[index];
+    locked.entries.erase(index);
+    locked.counters.eviction();
+    taken.next = others;
+    return &taken;
+  }
+  // What moves into the slot of one that was taken out is looked at for free: its store has paid for it.
+  static entry* take_dead(shard& locked, std::uint32_t entries, std::uint32_t slots, entry* dead) noexcept {
+    while (entries != 0 && slots != 0 && locked.entries.size() != 0) {
+      if (locked.rover >= locked.entries.capacity()) locked.rover = 0;
+      if (!locked.entries.is_empty(locked.rover)) {
+        if (is_dead(static_cast<Node&>(locked.entries[locked.rover]))) {
+          dead = take(locked, locked.rover, dead);
+          continue;
+        }
+        --entries;
+      }
+      ++locked.rover;
+      --slots;
+    }
+    return dead;
+  }
+  static void release(Core& container, entry* dead) noexcept {
+    while (dead != nullptr) {
+      Node& gone = static_cast<Node&>(*dead);
+      dead = static_cast<entry*>(gone.next);
+      container.release(gone);
+    }
+  }
+  static void help(Core& container) noexcept {
+    shard* const other = container.all_shards().next_in_turn();
+    if (other == nullptr) return;
+    after_unlock after(container);
+    const typename Core::template access<false> locked(container, *other);
+    after.sweep(*other, entries_per_help, slots_per_help);
+    if (other->entries.is_vacated()) after.sparse_ = other;
+  }
+
+  Core& container_;
+  entry* dead_ = nullptr;
+  shard* sparse_ = nullptr;
+  bool helps_ = false;
+};
+
+} // namespace detail
+} // namespace v0
+} // namespace weakref
+
+#endif
