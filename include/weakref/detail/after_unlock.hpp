@@ -32,13 +32,14 @@
 
 #include <cstdint>
 #include <limits>
+#include <utility>
 
 namespace weakref {
 inline namespace v0 {
 namespace detail {
 
-// Its state is handed to functions by value and comes back so: it stays in registers, and is none at all in the
-// operations of a container that needs nothing of this.
+// Only the questions are inlined, and what is to be done is written down only when there is something: an operation
+// that finds nothing pays for one flag.
 template <class Core, class Node> class after_unlock {
   using shard = typename Core::shard;
 
@@ -50,13 +51,9 @@ template <class Core, class Node> class after_unlock {
   static constexpr std::uint32_t slots_per_help = operations_per_help * slots_per_operation;
 
   explicit after_unlock(Core& container) noexcept : container_(container) {}
-  ~after_unlock() {
-    if (dead_ != nullptr) [[unlikely]]
-      release(container_, dead_);
-    if (sparse_ != nullptr) [[unlikely]]
-      container_.shrink(*sparse_);
-    if (helps_) [[unlikely]]
-      help(container_);
+  [[gnu::always_inline]] ~after_unlock() {
+    if (is_wanted_) [[unlikely]]
+      finish(container_, work_);
   }
   after_unlock(const after_unlock&) = delete;
   after_unlock& operator=(const after_unlock&) = delete;
@@ -64,54 +61,56 @@ template <class Core, class Node> class after_unlock {
   // All of these under the shard's lock.
 
   /// What every operation does for its shard.
-  void tidy(shard& locked) noexcept {
-    if (!locked.may_hold_dead) [[likely]]
-      return;
-    sweep(locked, entries_per_operation, slots_per_operation);
-    helps_ = ++locked.sweeps % operations_per_help == 0;
-    if (locked.entries.is_vacated()) sparse_ = &locked; // to be freed without an allocation
+  [[gnu::always_inline]] void tidy(shard& locked) noexcept {
+    if (locked.may_hold_dead) [[unlikely]]
+      sweep_some(wanted(), locked);
   }
   /// And those that may allocate.
-  void tidy_and_shrink(shard& locked) noexcept {
+  [[gnu::always_inline]] void tidy_and_shrink(shard& locked) noexcept {
     tidy(locked);
     if (locked.entries.is_sparse()) [[unlikely]]
-      sparse_ = &locked;
+      wanted().sparse = &locked;
   }
 
   /// Takes out the dead among so many entries, or in so many slots, from the rover on.
   void sweep(shard& locked, std::uint32_t entries, std::uint32_t slots) noexcept {
-    dead_ = take_dead(locked, entries, slots, dead_);
+    take_dead(wanted(), locked, entries, slots);
   }
   void sweep_all(shard& locked) noexcept {
     sweep(locked, std::numeric_limits<std::uint32_t>::max(), locked.entries.capacity());
   }
   /// Takes the entry there out if nobody else will: it is untracked, and its object is dead. Says whether it was.
   bool take_if_dead(shard& locked, std::uint32_t index) noexcept {
-    Node& seen = static_cast<Node&>(locked.entries[index]);
-    if (!is_dead(seen)) return false;
-    dead_ = take(locked, index, dead_);
+    if (!is_dead(static_cast<Node&>(locked.entries[index]))) return false;
+    take(wanted(), locked, index);
     return true;
   }
 
  private:
-  static bool is_dead(Node& seen) noexcept {
-    return seen.is(entry::untracked) && detail::is_expired<typename Core::sync>(seen.weak());
+  struct work {
+    entry* dead;   // chained by `next`
+    shard* sparse; // perhaps
+    bool helps;
+  };
+  work& wanted() noexcept {
+    if (!is_wanted_) work_ = {nullptr, nullptr, false};
+    is_wanted_ = true;
+    return work_;
   }
-  /// Hangs it before the others that were taken.
-  static entry* take(shard& locked, std::uint32_t index, entry* others) noexcept {
-    entry& taken = locked.entries[index];
-    locked.entries.erase(index);
-    locked.counters.eviction();
-    taken.next = others;
-    return &taken;
+
+  [[gnu::noinline]] static void sweep_some(work& found, shard& locked) noexcept {
+    take_dead(found, locked, entries_per_operation, slots_per_operation);
+    found.helps = ++locked.sweeps % operations_per_help == 0;
+    if (locked.entries.is_vacated()) found.sparse = &locked; // given back without an allocation
   }
   // What moves into the slot of one that was taken out is looked at for free: its store has paid for it.
-  static entry* take_dead(shard& locked, std::uint32_t entries, std::uint32_t slots, entry* dead) noexcept {
+  [[gnu::noinline]] static void take_dead(work& found, shard& locked, std::uint32_t entries,
+                                          std::uint32_t slots) noexcept {
     while (entries != 0 && slots != 0 && locked.entries.size() != 0) {
       if (locked.rover >= locked.entries.capacity()) locked.rover = 0;
       if (!locked.entries.is_empty(locked.rover)) {
         if (is_dead(static_cast<Node&>(locked.entries[locked.rover]))) {
-          dead = take(locked, locked.rover, dead);
+          take(found, locked, locked.rover);
           continue;
         }
         --entries;
@@ -119,14 +118,26 @@ template <class Core, class Node> class after_unlock {
       ++locked.rover;
       --slots;
     }
-    return dead;
   }
-  static void release(Core& container, entry* dead) noexcept {
-    while (dead != nullptr) {
-      Node& gone = static_cast<Node&>(*dead);
-      dead = static_cast<entry*>(gone.next);
+  static bool is_dead(Node& seen) noexcept {
+    return seen.is(entry::untracked) && detail::is_expired<typename Core::sync>(seen.weak());
+  }
+  static void take(work& found, shard& locked, std::uint32_t index) noexcept {
+    entry& taken = locked.entries[index];
+    locked.entries.erase(index);
+    locked.counters.eviction();
+    taken.next = std::exchange(found.dead, &taken);
+  }
+
+  // And this after the unlock.
+  [[gnu::noinline]] static void finish(Core& container, work& found) noexcept {
+    while (found.dead != nullptr) {
+      Node& gone = static_cast<Node&>(*found.dead);
+      found.dead = static_cast<entry*>(gone.next);
       container.release(gone);
     }
+    if (found.sparse != nullptr) container.shrink(*found.sparse);
+    if (found.helps) help(container);
   }
   static void help(Core& container) noexcept {
     shard* const other = container.all_shards().next_in_turn();
@@ -134,13 +145,12 @@ template <class Core, class Node> class after_unlock {
     after_unlock after(container);
     const typename Core::template access<false> locked(container, *other);
     after.sweep(*other, entries_per_help, slots_per_help);
-    if (other->entries.is_vacated()) after.sparse_ = other;
+    if (other->entries.is_vacated()) after.wanted().sparse = other;
   }
 
   Core& container_;
-  entry* dead_ = nullptr;
-  shard* sparse_ = nullptr;
-  bool helps_ = false;
+  bool is_wanted_ = false;
+  work work_; // if anything is
 };
 
 } // namespace detail

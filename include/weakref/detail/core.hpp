@@ -313,7 +313,7 @@ template <class Node, class Mutex, class Allocator> class core final : public co
     });
   }
   /// The same for one shard, if its table is sparse; the steps 2 to 4 of after_unlock.hpp. With no lock held.
-  void shrink(shard& sparse, bool to_fit = false) noexcept {
+  [[gnu::noinline]] void shrink(shard& sparse, bool to_fit = false) noexcept {
     const auto wanted = [to_fit](const table_type& entries) {
       return to_fit                ? entries.fitting_capacity()
              : entries.is_sparse() ? entries.shrunk_capacity()
