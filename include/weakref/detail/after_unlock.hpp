@@ -68,6 +68,10 @@ template <class Core, class Node> class after_unlock {
   /// And those that may allocate.
   [[gnu::always_inline]] void tidy_and_shrink(shard& locked) noexcept {
     tidy(locked);
+    shrink(locked);
+  }
+  /// Gives room back, if the table is sparse.
+  [[gnu::always_inline]] void shrink(shard& locked) noexcept {
     if (locked.entries.is_sparse()) [[unlikely]]
       wanted().sparse = &locked;
   }

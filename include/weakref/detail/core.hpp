@@ -345,8 +345,7 @@ template <class Node, class Mutex, class Allocator> class core final : public co
       for (std::uint64_t looked = 0;; looked += step) {
         after_unlock<core, Node> after(*this);
         const access<false> locked(*this, each);
-        after.tidy_and_shrink(each);
-        if (!each.may_hold_dead || looked >= each.entries.capacity()) return;
+        if (!each.may_hold_dead || looked >= each.entries.capacity()) return after.shrink(each);
         const std::uint32_t before = each.entries.size();
         after.sweep(each, step, step);
         taken += before - each.entries.size();
