@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <weakref/mutex.hpp>
 
-// How an unlock does without an atomic read-modify-write and still wakes who sleeps.
+// How an unlock does without an atomic read-modify-write and still wakes who sleeps. The steps themselves are in
+// detail/parking.hpp.
 //
 //   unlock  1  The mutex says `unlocked`: a plain store.
 //           2  Is somebody parked here?
@@ -50,10 +51,20 @@ bool membarrier(int command) noexcept { return ::syscall(SYS_membarrier, command
 [[maybe_unused]] const bool is_registered = membarrier(register_private_expedited);
 
 /// False, and not done, where the system has no such thing, or not yet.
-bool fence_all_threads() noexcept { return membarrier(private_expedited); }
+bool fence_all() noexcept { return membarrier(private_expedited); }
 #else
-bool fence_all_threads() noexcept { return false; }
+bool fence_all() noexcept { return false; }
 #endif
+
+/// What parking stands on.
+struct sleeping {
+  static constexpr void point() noexcept {}
+  static bool fence_all_threads() noexcept { return fence_all(); }
+  static void wait(const std::atomic<int>& state, int old) noexcept {
+    state.wait(old, std::memory_order_relaxed);
+  }
+  static void nap() noexcept { std::this_thread::sleep_for(std::chrono::microseconds(50)); }
+};
 
 } // namespace
 } // namespace detail
@@ -61,20 +72,10 @@ bool fence_all_threads() noexcept { return false; }
 void adaptive_mutex::lock_slow() noexcept {
   constexpr unsigned rounds = 40; // some hundred nanoseconds; most critical sections are shorter
   for (unsigned spins = 0; spins < rounds;) {
-    if (state_.load(std::memory_order_relaxed) == unlocked && try_lock()) return;
+    if (state_.load(std::memory_order_relaxed) == detail::mutex_unlocked && try_lock()) return;
     detail::relax(spins);
   }
-  std::atomic<std::uint32_t>& here = detail::parked_at(this);
-  here.fetch_add(1, std::memory_order_seq_cst);      // a
-  const bool is_woken = detail::fence_all_threads(); // b
-  while (!try_lock()) {                              // c
-    if (is_woken) {
-      state_.wait(locked, std::memory_order_relaxed);
-    } else {
-      std::this_thread::sleep_for(std::chrono::microseconds(50));
-    }
-  }
-  here.fetch_sub(1, std::memory_order_relaxed); // d
+  detail::park<detail::sleeping>(state_, detail::parked_at(this));
 }
 
 void adaptive_mutex::wake_one(std::atomic<int>* state) noexcept {

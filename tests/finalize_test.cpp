@@ -1069,6 +1069,42 @@ TEST_CASE("finalize: many threads make, call, detach and drop at once; each fina
   CHECK(detached == threads * each / 3);
 }
 
+// What a handle's constructor does in two steps: whoever hears of the death between them finds it unregistered.
+TEST_CASE("finalize: one whose object dies before it is in the registry runs, and never comes into it") {
+  struct pooled : weakref::enable_weakref {};
+  const auto check = [](auto owner, const auto& die) {
+    using function = std::function<void()>;
+    using made_type = weakref::detail::finalizer_of<void, typename decltype(owner)::element_type, function>;
+    int called = 0;
+    const std::weak_ptr<const void> object = owner;
+    std::thread::id where;
+    const auto made = std::make_shared<made_type>(owner, [&] {
+      ++called;
+      where = std::this_thread::get_id();
+    });
+    CHECK(called == 0);
+    std::thread elsewhere([&] { die(owner); });
+    const std::thread::id there = elsewhere.get_id();
+    elsewhere.join();
+    CHECK(called == 1);
+    CHECK(where == there);
+    weakref::detail::finalizer::enroll(made);
+    CHECK(made->is_claimed());
+    CHECK(made->peek() == nullptr);
+    std::shared_ptr<weakref::detail::finalizer> kept;
+    CHECK_FALSE(made->claim(kept));
+    CHECK(kept == nullptr);
+    CHECK(made.use_count() == 1); // the registry would hold it until the program ends
+    CHECK(called == 1);
+    CHECK(object.expired());
+  };
+  const auto let_go = [](auto& owner) { owner.reset(); };
+  check(make_tracked<int>(1), let_go);
+  check(std::make_shared<pooled>(), let_go);
+  pooled slot;
+  check(std::shared_ptr<pooled>(&slot, [](pooled* object) { weakref::retire(*object); }), let_go);
+}
+
 // -- At exit: seen from outside -------------------------------------------------------------------
 
 // Made before main, so it is destroyed after the finalizers have run at exit. Does nothing but in children.
@@ -1287,6 +1323,71 @@ TEST_CASE("finalize: atexit(true) in a static destructor is not too late") {
             say(")");
           };
         }) == "at-exit ( ) asked-at-last");
+}
+
+TEST_CASE(
+    "finalize: atexit(false) in a static destructor holds for the new, the passed over and the asked again") {
+  CHECK(story([] {
+          static finalize<>* passed_over = new finalize<>(never_dropped(), saying("passed-over"));
+          passed_over->atexit(false);
+          dropped_late = new std::shared_ptr<int>(make_tracked<int>(1));
+          finalize(never_dropped(), saying("at-exit"));
+          late.action = [] {
+            say("(");
+            finalize(never_dropped(), saying("made-older"));
+            finalize made(never_dropped(), saying("made"));
+            finalize asked_again(never_dropped(), saying("asked-again"));
+            finalize(never_dropped(), saying("made-newer"));
+            made.atexit(false);
+            asked_again.atexit(false);
+            asked_again.atexit(true);
+            asked_again.atexit(false);
+            passed_over->atexit(true);
+            passed_over->atexit(false);
+            finalize(*dropped_late, saying("by-death")).atexit(false);
+            delete std::exchange(dropped_late, nullptr);
+            say(made.alive() && !made.atexit() && passed_over->alive() ? "waiting" : "wrong");
+            say(")");
+          };
+        }) == "at-exit ( by-death waiting ) made-newer made-older");
+}
+
+TEST_CASE("finalize: after the exit's run one may still end another, or say atexit(false) for it") {
+  CHECK(story([] {
+          finalize(never_dropped(), saying("at-exit"));
+          late.action = [] {
+            finalize not_asked(never_dropped(), saying("not-asked"));
+            finalize by_hand(never_dropped(), saying("by-hand"));
+            finalize(never_dropped(), saying("older"));
+            finalize(never_dropped(), [=]() mutable {
+              say("newest");
+              by_hand();
+              not_asked.atexit(false);
+            });
+          };
+        }) == "at-exit newest by-hand older");
+}
+
+TEST_CASE("finalize: what one exit function passes over a later one may ask for, as often as there are any") {
+  CHECK(story([] {
+          static finalize<>* first = new finalize<>(never_dropped(), saying("first"));
+          static finalize<>* second = nullptr;
+          first->atexit(false);
+          late.action = [] {
+            say("late");
+            std::atexit([] { // called after what the next line makes std::atexit call
+              say("later");
+              first->atexit(true);
+              second->atexit(false);
+            });
+            std::atexit([] {
+              say("between");
+              finalize(never_dropped(), saying("made-between"));
+            });
+            second = new finalize<>(never_dropped(), saying("second"));
+            second->atexit(false);
+          };
+        }) == "late between made-between later first");
 }
 
 TEST_CASE("finalize: the first finalizer of a program may be made in a static destructor") {

@@ -570,6 +570,32 @@ TEST_CASE("ref: callback() of one that has not had its turn is null as well, its
   CHECK(heard == 1);
 }
 
+TEST_CASE("ref: callback() is that of the object it was made for, whatever is assigned to the ref") {
+  int heard = 0;
+  auto owner = weakref::make_tracked<int>(1);
+  const auto other = weakref::make_tracked<int>(2);
+  weakref::ref emptied(owner, tally{&heard});
+  weakref::ref diverted(owner, tally{&heard});
+  weakref::ref moved_from(owner, tally{&heard});
+  static_cast<weakref::ref<int>&>(emptied) = weakref::ref<int>();
+  static_cast<weakref::ref<int>&>(diverted) = weakref::ref<int>(other);
+  const weakref::ref<int> mine = std::move(static_cast<weakref::ref<int>&>(moved_from));
+  CHECK(emptied() == nullptr);
+  CHECK(diverted() == other);
+  CHECK(mine() == owner);
+  for (auto* const each : {&emptied, &diverted, &moved_from}) {
+    CHECK(each->callback() != nullptr);
+    CHECK(std::as_const(*each).callback() == each->callback());
+  }
+  owner.reset();
+  CHECK(heard == 3);
+  CHECK(diverted() == other);
+  for (auto* const each : {&emptied, &diverted, &moved_from}) {
+    CHECK(each->callback() == nullptr);
+    CHECK(std::as_const(*each).callback() == nullptr);
+  }
+}
+
 TEST_CASE("ref: an untracked owner is refused with the type's name and what to do about it") {
   int heard = 0;
   const auto owner = std::make_shared<square>();

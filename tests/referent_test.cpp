@@ -518,6 +518,52 @@ TEST_CASE("getweakrefs: gives the addresses of the refs with a callback") {
   CHECK(weakref::getweakrefs(owner) == std::vector<const void*>{&a});
 }
 
+TEST_CASE("getweakrefs: gives every watcher once, though some come or go while it makes room for them") {
+  static int heard = 0;
+  struct crowd {
+    std::shared_ptr<image> owner = weakref::make_tracked<image>(1);
+    std::array<std::optional<weakref::ref<image, tally>>, 40> refs; // making them allocates nothing
+    std::size_t present = 0;
+    std::size_t change = 0; // how many come, or go, with each allocation
+    std::size_t until = 0;
+    void come(std::size_t more) {
+      for (; more != 0; --more) refs[present++].emplace(owner, tally{&heard});
+    }
+    void go(std::size_t less) {
+      for (; less != 0; --less) refs[--present].reset();
+    }
+    std::vector<const void*> newest_first() const {
+      std::vector<const void*> all;
+      for (std::size_t i = present; i-- != 0;) all.push_back(&*refs[i]);
+      return all;
+    }
+  };
+  static crowd* all = nullptr;
+  for (const std::size_t at_first : {1U, 2U, 5U}) {
+    for (const std::size_t change : {1U, 2U, 3U, 7U, 30U}) {
+      CAPTURE(at_first);
+      CAPTURE(change);
+      crowd here;
+      all = &here;
+      here.come(at_first);
+      here.change = change;
+      here.until = std::min(here.refs.size(), at_first + 4 * change);
+      support::on_allocation = [] { all->come(std::min(all->change, all->until - all->present)); };
+      const auto seen = weakref::getweakrefs(here.owner);
+      support::on_allocation = nullptr;
+      CHECK(here.present > at_first);
+      CHECK(seen == here.newest_first());
+      support::on_allocation = [] { all->go(std::min(all->change, all->present - 1)); };
+      const auto left = weakref::getweakrefs(here.owner);
+      support::on_allocation = nullptr;
+      CHECK(left == here.newest_first());
+      here.go(here.present);
+      CHECK(weakref::getweakrefs(here.owner).empty());
+    }
+  }
+  CHECK(heard == 0);
+}
+
 TEST_CASE("getweakrefs: ends while another thread registers the first watcher") {
   constexpr int rounds = 3000;
   const auto owner = weakref::make_tracked<image>(1);

@@ -12,6 +12,8 @@
 
 #include <weakref/detail/set_node.hpp>
 #include <weakref/mutex.hpp>
+#include <weakref/weak_key_dictionary.hpp>
+#include <weakref/weak_set.hpp>
 
 #include <doctest/doctest.h>
 
@@ -112,6 +114,66 @@ template <class T> struct companion : traveller<T> {
   using traveller<T>::traveller;
   template <class Other> companion(const companion<Other>& other) noexcept : traveller<T>(other) {}
 };
+
+// One that keeps accounts and never travels: each container stays with its own, and a copy gets the one that the
+// source's chooses for it.
+template <class T> struct homebody : accounting_allocator<T> {
+  using value_type = T;
+  template <class Other> struct rebind { using other = homebody<Other>; };
+  homebody(account& own, account& copies) noexcept : accounting_allocator<T>(own), for_copies(&copies) {}
+  template <class Other>
+  homebody(const homebody<Other>& other) noexcept
+      : accounting_allocator<T>(other), for_copies(other.for_copies) {}
+  homebody select_on_container_copy_construction() const noexcept { return {*for_copies, *for_copies}; }
+  account* for_copies;
+};
+
+// `fill` stores one entry.
+template <class Container, class Fill> void check_whose_memory_copies_take(Fill fill) {
+  account source_books;
+  account chosen_books;
+  account target_books;
+  {
+    using Allocator = typename Container::allocator_type;
+    Container source(Allocator(source_books, chosen_books));
+    const auto kept = fill(source);
+    CHECK(source.size() == 1);
+    CHECK(source_books.calls > 0);
+    const long calls = source_books.calls;
+
+    const Container made(source);
+    CHECK(made.size() == 1);
+    CHECK(made.get_allocator().books() == &chosen_books);
+    CHECK(chosen_books.calls > 0);
+    CHECK(source_books.calls == calls);
+    const Container made_empty{Container(Allocator(source_books, chosen_books))}; // a move: nothing is chosen
+    CHECK(made_empty.get_allocator().books() == &source_books);
+    const Container nothing(Allocator(source_books, chosen_books));
+    const Container copy_of_nothing(nothing);
+    CHECK(copy_of_nothing.get_allocator().books() == &chosen_books);
+
+    const long chosen_calls = chosen_books.calls;
+    Container target(Allocator(target_books, chosen_books));
+    for (int turn = 0; turn != 2; ++turn) { // into an empty one, then into one with something in it
+      target_books.calls = 0;
+      target = source;
+      CHECK(target.size() == 1);
+      CHECK(target.get_allocator().books() == &target_books);
+      CHECK(target_books.calls > 0);
+      CHECK(source_books.calls == calls);
+      CHECK(chosen_books.calls == chosen_calls);
+    }
+    // What is stored later comes from there as well.
+    target.clear();
+    target_books.calls = 0;
+    const auto later = fill(target);
+    CHECK(target_books.calls > 0);
+    CHECK(source_books.calls == calls);
+  }
+  CHECK(source_books.blocks == 0);
+  CHECK(chosen_books.blocks == 0);
+  CHECK(target_books.blocks == 0);
+}
 
 } // namespace
 
@@ -500,6 +562,26 @@ TEST_CASE("allocator: a copy assigned takes over one that propagates, empty or n
   CHECK(filled.get_allocator().number == 1);
   CHECK(filled.size() == 1);
   CHECK(filled.get(1) == owner);
+}
+
+TEST_CASE("allocator: a copy takes its memory where the source's allocator says, an assignment where its own "
+          "does") {
+  using Allocator = homebody<Item>;
+  using Values = weakref::WeakValueDictionary<int, Item, weakref::hash<int>, std::equal_to<>, Allocator>;
+  using Keys = weakref::WeakKeyDictionary<Item, int, weakref::by_identity, weakref::by_identity, Allocator>;
+  using Set = weakref::WeakSet<Item, weakref::by_identity, weakref::by_identity, Allocator>;
+  static_assert(!std::allocator_traits<Allocator>::propagate_on_container_copy_assignment::value);
+  check_whose_memory_copies_take<Values>([](Values& values) { return values.insert(1, item(1)).first; });
+  check_whose_memory_copies_take<Keys>([](Keys& keys) {
+    auto key = item(1);
+    keys.insert(key, 1);
+    return key;
+  });
+  check_whose_memory_copies_take<Set>([](Set& set) {
+    auto element = item(1);
+    set.add(element);
+    return element;
+  });
 }
 
 TEST_CASE("allocator: move and swap take it along or copy element by element, and the accounts stay right") {

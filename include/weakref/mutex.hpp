@@ -8,6 +8,7 @@
 
 #include <weakref/assert.hpp>
 #include <weakref/detail/config.hpp>
+#include <weakref/detail/parking.hpp>
 
 #include <atomic>
 #include <cstddef>
@@ -44,32 +45,24 @@ class adaptive_mutex {
       lock_slow();
   }
   /// Locks it if it is unlocked, and says whether it has. Never waits, never fails without a reason.
-  bool try_lock() noexcept {
-    int expected = unlocked;
-    // acquire: pairs with the release in unlock()
-    return state_.compare_exchange_strong(expected, locked, std::memory_order_acquire,
-                                          std::memory_order_relaxed);
-  }
+  bool try_lock() noexcept { return detail::try_to_lock(state_); }
   /// Unlocks it and wakes one who sleeps. Once another thread can lock it, it is not touched any more: that
   /// thread may destroy it.
   void unlock() noexcept {
-    WEAKREF_ASSERT(state_.load(std::memory_order_relaxed) == locked,
+    WEAKREF_ASSERT(state_.load(std::memory_order_relaxed) == detail::mutex_locked,
                    "an adaptive_mutex is unlocked that nobody has locked");
-    const std::atomic<std::uint32_t>& here = detail::parked_at(this);
-    // release: pairs with the acquire of the next lock. The mutex is not touched afterwards: waking needs the
-    // address only.
-    state_.store(unlocked, std::memory_order_release); // 1
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-    if (here.load(std::memory_order_relaxed) != 0) [[unlikely]] // 2
-      wake_one(&state_);
+    detail::unlock_and_wake<machine>(state_, detail::parked_at(this));
   }
 
  private:
-  enum : int { unlocked, locked };
+  struct machine {
+    static constexpr void point() noexcept {}
+    static void wake_one(std::atomic<int>* state) noexcept { adaptive_mutex::wake_one(state); }
+  };
   WEAKREF_API void lock_slow() noexcept;
   WEAKREF_API static void wake_one(std::atomic<int>* state) noexcept;
 
-  std::atomic<int> state_{unlocked};
+  std::atomic<int> state_{detail::mutex_unlocked};
 };
 
 /// Locks nothing: for containers that one thread uses, on which their referents die as well.

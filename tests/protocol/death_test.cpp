@@ -5,6 +5,8 @@
 #include <weakref/referent.hpp>
 
 #include <weakref/ref.hpp>
+#include <weakref/weak_key_dictionary.hpp>
+#include <weakref/weak_set.hpp>
 #include <weakref/weak_value_dictionary.hpp>
 
 #include <doctest/doctest.h>
@@ -179,6 +181,37 @@ TEST_CASE("death: keys are destroyed before the callbacks and the object, with n
                     owner);
   owner.reset();
   CHECK(log.text() == "key-ends ~key ~key callback ~object"); // the first ~key is that of the look-up
+}
+
+TEST_CASE("death: before the first key or mapped value goes every container has forgotten the object") {
+  for (const auto& way : every_way) {
+    CAPTURE(way.name);
+    struct in_all {
+      weakref::WeakValueDictionary<loud_key, object> older;
+      weakref::WeakKeyDictionary<object, loud_key> mapped;
+      weakref::WeakSet<object> set;
+      weakref::WeakValueDictionary<loud_key, object> newer;
+      std::size_t size() const { return older.size() + mapped.size() + set.size() + newer.size(); }
+    };
+    in_all containers;
+    journal log;
+    int ended = 0;
+    std::size_t left = 0;
+    const auto look = [&] {
+      ++ended;
+      left += containers.size();
+    };
+    auto owner = way.make();
+    containers.older.insert(loud_key(1, log, look), owner);
+    containers.mapped.insert(owner, loud_key(2, log, look));
+    containers.set.add(owner);
+    containers.newer.insert(loud_key(3, log, look), owner);
+    CHECK(containers.size() == 4);
+    CHECK(ended == 0);
+    owner.reset();
+    CHECK(ended == 3);
+    CHECK(left == 0);
+  }
 }
 
 TEST_CASE("death: a key's destructor may destroy refs that have not had their turn") {
@@ -371,6 +404,39 @@ TEST_CASE("death: refs created and destroyed palindromically leave the right one
       }
       if (weakref::getweakrefcount(owner) != 5 - gone) CHECK(weakref::getweakrefcount(owner) == 5 - gone);
       owner.reset();
+      if (called != expected) CHECK(called == expected);
+    }
+  } while (std::next_permutation(order.begin(), order.end()));
+  CHECK(object::alive() == 0);
+}
+
+TEST_CASE("death: refs that a callback destroys one after the other, in any order, are not called") {
+  // The memory of a destroyed ref stays: one that is still reached through its neighbour says so.
+  struct note {
+    std::string* called;
+    char name;
+    const std::function<void()>* act;
+    void operator()() const {
+      *called += name;
+      if (name == '4') (*act)();
+    }
+  };
+  std::array<std::size_t, 4> order{0, 1, 2, 3};
+  do {
+    for (std::size_t gone = 0; gone <= order.size(); ++gone) {
+      std::string called;
+      std::array<std::optional<weakref::ref<object, note>>, 5> refs;
+      const std::function<void()> act = [&] {
+        for (std::size_t i = 0; i != gone; ++i) refs[order[i]].reset();
+      };
+      auto owner = weakref::make_tracked<object>(1);
+      for (std::size_t i = 0; i != refs.size(); ++i)
+        refs[i].emplace(owner, note{&called, static_cast<char>('0' + i), &act});
+      owner.reset();
+      std::string expected;
+      for (std::size_t i = refs.size(); i-- != 0;) {
+        if (refs[i]) expected += static_cast<char>('0' + i);
+      }
       if (called != expected) CHECK(called == expected);
     }
   } while (std::next_permutation(order.begin(), order.end()));

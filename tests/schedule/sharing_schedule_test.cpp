@@ -67,6 +67,28 @@ TEST_CASE("schedules: a copy, a comparison and erase_if beside a death and an er
   holds(make_scenario<state>({compare, &state::die}, &state::check), {}, {.preemptions = 3});
 }
 
+TEST_CASE("schedules: erase_if counts what it has taken out itself, not what others were quicker to take") {
+  struct state : shared_table {
+    void erase_all() {
+      const std::size_t count = table->erase_if([](int key, const owner&) { return key == 1; });
+      results[static_cast<std::size_t>(schedule::this_thread())] = count;
+    }
+    void erase_one() { results[static_cast<std::size_t>(schedule::this_thread())] = table->erase(1) ? 1 : 0; }
+    std::size_t results[3] = {};
+    void check() {
+      const std::size_t sum = results[0] + results[1] + results[2];
+      expect(sum == 1, "one entry is counted once");
+      observe(results[0] == 1 ? "the first took it" : "another took it");
+    }
+  };
+  holds(make_scenario<state>({&state::erase_all, &state::erase_all}, &state::check),
+        {"the first took it", "another took it"}, {.preemptions = 3});
+  holds(make_scenario<state>({&state::erase_all, &state::erase_one}, &state::check),
+        {"the first took it", "another took it"}, {.preemptions = 3});
+  holds(make_scenario<state>({&state::erase_all, &state::erase_all, &state::erase_one}, &state::check),
+        {"the first took it", "another took it"}, {.preemptions = 1});
+}
+
 TEST_CASE("schedules: popitem on two threads, and a death") {
   using state = shared_table;
   const auto pop = [](state& s) {

@@ -21,6 +21,9 @@ inline constexpr std::size_t never = std::numeric_limits<std::size_t>::max();
 // Per thread, so that a failure ordered by a test never hits a helper thread of the test runner.
 inline thread_local std::size_t allocations_before_failure = never;
 
+// Called before each allocation of this thread: what a test lets happen meanwhile.
+inline thread_local void (*on_allocation)() = nullptr;
+
 // What happened on the heap since its construction.
 class heap_watch {
  public:
@@ -46,6 +49,7 @@ class failing_allocation {
 
 // Not inlined anywhere: the compiler would see new paired with free and warn.
 [[gnu::noinline]] inline void* take(std::size_t size, std::size_t alignment) {
+  if (on_allocation != nullptr) on_allocation();
   if (allocations_before_failure != never) {
     if (allocations_before_failure == 0) {
       allocations_before_failure = never;

@@ -57,6 +57,15 @@ constexpr fault_set operator|(fault left, fault right) noexcept { return fault_s
 
 class faults {
  public:
+  /// While it lives nothing fails, and nothing is counted: for what a test does inside of an operation.
+  class pause {
+   public:
+    pause() noexcept { ++paused_; }
+    ~pause() { --paused_; }
+    pause(const pause&) = delete;
+    pause& operator=(const pause&) = delete;
+  };
+
   static void arm(long budget, bool lasting) noexcept {
     armed_ = true;
     lasting_ = lasting;
@@ -75,24 +84,22 @@ class faults {
     if (budget_-- > 0) return false;
     if (!lasting_) armed_ = false;
     if (fired_++ == 0) first_ = kind;
+    if (on_failure != nullptr) {
+      const pause quiet;
+      on_failure();
+    }
     return true;
   }
   static void point(fault kind = fault::other) {
     if (due(kind)) throw injected();
   }
 
+  /// Called in the moment of each failure, and nothing fails in it: what happens to be the case then.
+  static inline thread_local void (*on_failure)() = nullptr;
+
   /// Since arm(): calls that could have failed, and what the first was that did.
   static long asked() noexcept { return asked_; }
   static fault first() noexcept { return first_; }
-
-  /// While it lives nothing fails, and nothing is counted: for what a test does inside of an operation.
-  class pause {
-   public:
-    pause() noexcept { ++paused_; }
-    ~pause() { --paused_; }
-    pause(const pause&) = delete;
-    pause& operator=(const pause&) = delete;
-  };
 
  private:
   static inline thread_local bool armed_ = false;
