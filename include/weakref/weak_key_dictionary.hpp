@@ -219,7 +219,7 @@ class WeakKeyDictionary
   /// The same for a pair.
   bool insert(value_type pair) { return insert(pair.first, std::move(pair.second)); }
   /// Stores, also if the key has a living entry. True if it had none. Of equal keys that are two objects the
-  /// first one stays.
+  /// first one stays. For a loop or a copy that is under way the old entry goes and a new one comes.
   ///
   /// Cost: as insert. Throws: as insert.
   bool insert_or_assign(const owner& key, Value value) {
@@ -375,7 +375,8 @@ class WeakKeyDictionary
 
   /// The first item, for one pass over all: `for (const auto& [key, value] : dictionary)`, the value a copy.
   /// As for WeakValueDictionary: no lock is held in the loop body, which may do anything; only the current
-  /// key is kept alive.
+  /// key is kept alive. A key that is given another value meanwhile goes and comes: it may be seen with either value
+  /// or, as by copies of the dictionary, not at all; what visit() changes in its place is always seen.
   ///
   /// Cost: O(n) for begin(), or in parts for each shard; allocates. One lock for each step. Throws:
   /// std::bad_alloc, also when it goes on to a further shard. Runs user code: as get, in each step.

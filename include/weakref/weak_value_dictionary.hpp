@@ -20,11 +20,15 @@
 // container and destruction, which need exclusive access (deaths on other threads are never access). While
 // user code runs under a lock (a visit function, a user-defined KeyEqual), members that lock, of any
 // container, throw std::logic_error: two threads doing that could wait for each other forever. Deaths, refs
-// and moves are fine there.
+// and moves are fine there: what dies is put off. Only the destructor of an object that others have made
+// (enable_weakref with std::make_shared, untracked) runs at once; one that uses a container does so through
+// defer() (defer.hpp), or the exception would end the program.
 //
 // Everywhere: `k` is a Key or, where Hash and KeyEqual are transparent, anything they take (strings by
-// default: a string_view or a literal allocates nothing). A hash is computed before locking; KeyEqual runs
+// default: a string_view or a literal allocates nothing), or what converts to a Key implicitly. A hash is computed before locking; KeyEqual runs
 // under the shard's lock; no other user code but visit's function does. Keys are destroyed with no lock held.
+// Storing, taking out and iterating allocate a smaller table now and then, where one has become nearly empty;
+// if that fails the old one stays.
 // Operations are O(1) on average, lock one shard, allocate nothing, throw nothing but what Hash and KeyEqual
 // throw (and what making a Key from `k` throws), and leave the container as it was if they throw, unless said
 // otherwise.
@@ -215,7 +219,8 @@ class WeakValueDictionary
   std::pair<owner, bool> insert(value_type pair) {
     return insert(std::move(pair.first), std::move(pair.second));
   }
-  /// Stores, with a new node, also if k has a living entry. True if it had none.
+  /// Stores, with a new node, also if k has a living entry. True if it had none. For a loop or a copy that is under
+  /// way the old entry goes and a new one comes: it may see the key with either object, or not at all.
   ///
   /// Cost: as insert. Throws: as insert.
   bool insert_or_assign(Key key, owner value) {
@@ -256,7 +261,8 @@ class WeakValueDictionary
 
   /// The living object of k; if there is none, what factory() (or factory(key)) makes: a T or a class derived
   /// from it, a std::unique_ptr, or a std::shared_ptr. The first two are made tracked, a T in one allocation
-  /// with its node; an untracked shared_ptr that is its object's only owner is adopted.
+  /// with its node; an untracked shared_ptr that is its object's only owner is adopted. (A std::weak_ptr that the
+  /// factory has kept of it knows the owner before adoption: what it locks keeps the object alive, and nobody sees.)
   ///
   /// Single flight: of all concurrent callers with one key exactly one runs its factory, the others wait and
   /// get that very object. If the factory throws or returns null its caller gets that, nothing is stored, and
@@ -378,8 +384,8 @@ class WeakValueDictionary
 
   /// The first item, for one pass over all: `for (const auto& [key, value] : dictionary)`. No lock is held in
   /// the loop body, which may do anything; only the current object is kept alive. An entry that stays
-  /// throughout is seen exactly once; one that comes or goes meanwhile may be seen or not. key and value stay
-  /// valid for the loop body.
+  /// throughout is seen exactly once; one that comes or goes meanwhile may be seen or not (a key that is given another
+  /// object goes and comes). key and value stay valid for the loop body.
   ///
   /// Cost: O(n) for begin(), or in parts for each shard; allocates. One lock for each step. Throws:
   /// std::bad_alloc, also when it goes on to a further shard.

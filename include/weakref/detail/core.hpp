@@ -72,7 +72,6 @@ template <class Node, class Mutex, class Allocator> class core final : public co
   }
 
   const Allocator& allocator() const noexcept { return allocator_; }
-  bool accepts_untracked() const noexcept { return accept_untracked_; }
   shards_type& all_shards() noexcept { return shards_; }
 
   /// What a search found, and when.
@@ -293,12 +292,11 @@ template <class Node, class Mutex, class Allocator> class core final : public co
     const std::uint32_t capacity = table_type::capacity_for(shards_.share_of(entries));
     if (shards_.should_split(entries)) shards_.split();
     shards_.for_each([&](shard& each) {
-      slots_type room{typename slots_type::allocator_type(allocator_)};
-      if (each.entries.capacity() < capacity) room.resize(capacity, slot{0});
+      slots_type room(capacity, slot{0}, typename slots_type::allocator_type(allocator_));
       const access<false> locked(*this, each);
       if (locked->is_retired) return;
       locked->entries.keep_capacity(std::max(capacity, locked->entries.kept_capacity()));
-      if (locked->entries.capacity() < room.size()) locked->entries.rehash(room);
+      if (locked->entries.capacity() < capacity) locked->entries.rehash(room);
     });
   }
 
