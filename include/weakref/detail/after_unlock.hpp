@@ -133,23 +133,26 @@ template <class Core, class Node> class after_unlock {
     taken.next = std::exchange(found.dead, &taken);
   }
 
-  // And this after the unlock.
+  // And this after the unlock; what may run user code comes last.
   [[gnu::noinline]] static void finish(Core& container, work& found) noexcept {
+    if (found.sparse != nullptr) container.shrink(*found.sparse);
+    if (found.helps) help(container, found);
     while (found.dead != nullptr) {
       Node& gone = static_cast<Node&>(*found.dead);
       found.dead = static_cast<entry*>(gone.next);
       container.release(gone);
     }
-    if (found.sparse != nullptr) container.shrink(*found.sparse);
-    if (found.helps) help(container);
   }
-  static void help(Core& container) noexcept {
+  static void help(Core& container, work& found) noexcept {
     shard* const other = container.all_shards().next_in_turn();
     if (other == nullptr) return;
-    after_unlock after(container);
-    const typename Core::template access<false> locked(container, *other);
-    after.sweep(*other, entries_per_help, slots_per_help);
-    if (other->entries.is_vacated()) after.wanted().sparse = other;
+    bool is_vacated = false;
+    {
+      const typename Core::template access<false> locked(container, *other);
+      take_dead(found, *other, entries_per_help, slots_per_help);
+      is_vacated = other->entries.is_vacated();
+    }
+    if (is_vacated) container.shrink(*other);
   }
 
   Core& container_;
