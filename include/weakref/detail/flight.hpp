@@ -62,7 +62,7 @@ template <class Result> struct landing : wait_point {
   }
   /// The end, with the result, if there is one, in its place.
   template <class Sync> void finish() noexcept {
-    end_flight(*this);
+    detail::end_flight(*this);
     Sync::point(sync_point::unlocked);
     // release: pairs with the acquire in wait(); the result is seen
     state.store(landed, std::memory_order_release);
@@ -70,7 +70,7 @@ template <class Result> struct landing : wait_point {
   }
   /// Empty if the creation failed.
   template <class Sync> Result wait() {
-    begin_wait(*this);
+    detail::begin_wait(*this);
     while (state.load(std::memory_order_acquire) == in_flight) Sync::wait(state, std::uint32_t{in_flight});
     end_wait();
     return result;

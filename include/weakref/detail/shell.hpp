@@ -110,7 +110,7 @@ template <class Node, class Look, class Mutex, class Allocator> class shell {
   /// f(Node&, referent&), under the lock.
   template <class K, class F> bool visit(const K& k, F&& f) const {
     return with_entry<bool>(k, [&f](core& present, std::uint32_t hash, const auto& match) {
-      return visit_entry<Node>(present, hash, match, f);
+      return detail::visit_entry<Node>(present, hash, match, f);
     });
   }
   template <class K, class Rest = leave_rest>
