@@ -38,19 +38,19 @@ inline constexpr bool is_text<std::basic_string_view<Char, Traits>> = true;
 template <class K, class Key>
 inline constexpr bool is_null_text = is_text<Key>&& std::is_null_pointer_v<std::remove_cvref_t<K>>;
 
-template <class K, class Key, class Hash, class KeyEqual>
-concept stands_for_key = direct_key<K, Key, Hash, KeyEqual> || std::convertible_to<K, Key>;
-
 /// What a container with this key can be asked for: the key, what stands for it, or what converts to it implicitly. (An
 /// explicit conversion may make more of a question than was asked: a number becomes a vector of that length, a raw
 /// pointer an owner. And a null pointer is no text, though a std::string would take it for one.)
 template <class K, class Key, class Hash, class KeyEqual>
-concept key_for = stands_for_key<K, Key, Hash, KeyEqual> && !is_null_text<K, Key>;
+concept key_for = !is_null_text<K, Key> && (direct_key<K, Key, Hash, KeyEqual> ||
+                                            std::convertible_to<const std::remove_reference_t<K>&, Key>);
 
-/// What a new entry's key can be made from. Of what only stands for a key, text makes one explicitly.
+/// What a new entry's key can be made from: K&& is what is forwarded. Of what only stands for a key, text makes one
+/// explicitly.
 template <class K, class Key, class Hash, class KeyEqual>
-concept makes_key = key_for<K, Key, Hash, KeyEqual> &&
-    (std::convertible_to<K, Key> || (is_string<Key> && std::constructible_from<Key, K>));
+concept makes_key = !is_null_text<K, Key> &&
+                    (std::convertible_to<K, Key> || (is_string<Key> && direct_key<K, Key, Hash, KeyEqual> &&
+                                                     std::constructible_from<Key, K>));
 
 // --- What runs no user code -----------------------------------------------------------------------------
 //
