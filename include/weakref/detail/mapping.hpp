@@ -26,16 +26,26 @@ template <class Range, class Element>
 concept range_of =
     std::ranges::input_range<Range> && std::convertible_to<std::ranges::range_reference_t<Range>, Element>;
 
-/// A pair in a braced list. Not a std::pair: clang 14 asks whether each constructor's parameter can be made from
-/// `{.shards = n}`, and an error in libc++ 14's std::pair is the answer.
-template <class First, class Second> struct listed {
-  listed(First its_first, Second its_second) : first(std::move(its_first)), second(std::move(its_second)) {}
-  template <class Pair>
-    requires std::same_as<std::remove_cvref_t<Pair>, std::pair<First, Second>> listed(Pair&& pair)
-        : first(std::forward<Pair>(pair).first), second(std::forward<Pair>(pair).second) {}
+template <class Pair> inline constexpr bool is_pair = false;
+template <class First, class Second> inline constexpr bool is_pair<std::pair<First, Second>> = true;
 
-    First first;
-    Second second;
+/// A pair in a braced list, made from what a std::pair is implicitly made from. Not a std::pair: clang 14 asks whether
+/// each constructor's parameter can be made from `{.shards = n}`, and an error in libc++ 14's std::pair is the answer.
+template <class First, class Second> struct listed {
+  template <class ItsFirst = First, class ItsSecond = Second>
+    requires(std::convertible_to<ItsFirst, First>&& std::convertible_to<ItsSecond, Second>)
+  listed(ItsFirst&& its_first, ItsSecond&& its_second)
+      : first(static_cast<First>(std::forward<ItsFirst>(its_first))),
+        second(static_cast<Second>(std::forward<ItsSecond>(its_second))) {}
+  template <class Pair>
+    requires(is_pair<std::remove_cvref_t<Pair>>&& requires(Pair&& pair) {
+      { std::forward<Pair>(pair).first } -> std::convertible_to<First>;
+      { std::forward<Pair>(pair).second } -> std::convertible_to<Second>;
+    })
+  listed(Pair&& pair) : listed(std::forward<Pair>(pair).first, std::forward<Pair>(pair).second) {}
+
+  First first;
+  Second second;
 };
 
 template <class Dictionary> class mapping {
