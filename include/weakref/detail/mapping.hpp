@@ -4,6 +4,8 @@
 
 // What both dictionaries can do as wholes, written in terms of their other members.
 
+#include <weakref/detail/config.hpp>
+
 #include <concepts>
 #include <ranges>
 #include <type_traits>

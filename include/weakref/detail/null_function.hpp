@@ -4,6 +4,8 @@
 
 // Whether a user's function is one. Without <functional>, which would double the cost of ref.hpp.
 
+#include <weakref/detail/config.hpp>
+
 #include <concepts>
 #include <cstddef>
 
