@@ -13,6 +13,7 @@
 #include <memory>
 #include <new>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -118,11 +119,12 @@ TEST_CASE("WEAKREF_ASSERT: null functions") {
       "a null function is to be called when an object dies; without a callback there is ref<T>";
   using function = void (*)();
   using method = void (Item::*)();
-  CHECK(mistake([&] { weakref::ref<Item, function>(object, nullptr); }) == callback);
-  CHECK(mistake([&] { weakref::ref(object, std::function<void()>()); }) == callback);
-  CHECK(mistake([&] { weakref::proxy<Item, function>(object, nullptr); }) == callback);
-  CHECK(mistake([&] { weakref::WeakMethod<Item, method, function>(object, &Item::method, nullptr); }) ==
-        callback);
+  CHECK(mistake([&] { static_cast<void>(weakref::ref<Item, function>(object, nullptr)); }) == callback);
+  CHECK(mistake([&] { static_cast<void>(weakref::ref(object, std::function<void()>())); }) == callback);
+  CHECK(mistake([&] { static_cast<void>(weakref::proxy<Item, function>(object, nullptr)); }) == callback);
+  CHECK(mistake([&] {
+          static_cast<void>(weakref::WeakMethod<Item, method, function>(object, &Item::method, nullptr));
+        }) == callback);
   CHECK(mistake([&] { weakref::finalize<>(object, function{}); }) ==
         "a finalizer is given a null function to call");
   CHECK(mistake([&] { weakref::finalize<>(object, method{}, Item()); }) ==
@@ -213,6 +215,98 @@ TEST_CASE("WEAKREF_ASSERT: a container after its destruction") {
           late.items = &items;
           std::exit(0);
         }) == message);
+}
+
+TEST_CASE("WEAKREF_ASSERT: a container destroyed inside its own factory") {
+  const std::string message =
+      "a container is destroyed inside a factory that it was given; it must live until "
+      "get_or_create returns";
+  using dictionary = weakref::WeakValueDictionary<int, Item>;
+  using sides = weakref::WeakKeyDictionary<Item, int>;
+  using optional = std::optional<dictionary>;
+  const auto object = weakref::make_tracked<Item>();
+  for (const bool throws : {false, true}) {
+    CHECK(mistake([&] {
+            optional items(std::in_place);
+            try {
+              static_cast<void>(items->get_or_create(1, [&]() -> std::shared_ptr<Item> {
+                items.reset();
+                if (throws) throw std::runtime_error("factory");
+                return object;
+              }));
+            } catch (const std::runtime_error&) {}
+          }) == message);
+    CHECK(mistake([&] {
+            std::optional<sides> numbers(std::in_place);
+            try {
+              static_cast<void>(numbers->get_or_create(object, [&] {
+                numbers.reset();
+                if (throws) throw std::runtime_error("factory");
+                return 1;
+              }));
+            } catch (const std::runtime_error&) {}
+          }) == message);
+  }
+  // From within a factory of another container, whose own is inside.
+  CHECK(mistake([&] {
+          optional outer(std::in_place);
+          dictionary inner;
+          static_cast<void>(outer->get_or_create(1, [&] {
+            return inner.get_or_create(1, [&] {
+              outer.reset();
+              return object;
+            });
+          }));
+        }) == message);
+}
+
+TEST_CASE("WEAKREF_ASSERT: other ends in a factory are no mistakes") {
+  using dictionary = weakref::WeakValueDictionary<int, Item>;
+  using optional = std::optional<dictionary>;
+  const auto object = weakref::make_tracked<Item>();
+  const auto status = [](auto body) { return errors_of(body).status; };
+  CHECK(status([&] {
+          static dictionary items;
+          static_cast<void>(items.get_or_create(1, [&]() -> std::shared_ptr<Item> { std::exit(7); }));
+        }) == 7);
+  CHECK(status([&] {
+          dictionary items, moved_to;
+          const auto made = items.get_or_create(1, [&] {
+            moved_to = std::move(items);
+            return object;
+          });
+          if (made != object || moved_to.get(1) != object || !items.empty()) std::exit(1);
+        }) == 0);
+  CHECK(status([&] {
+          optional items(std::in_place);
+          std::optional<dictionary> moved_to;
+          const auto made = items->get_or_create(1, [&] {
+            moved_to.emplace(std::move(*items));
+            items.reset();
+            return object;
+          });
+          if (made != object || moved_to->get(1) != object) std::exit(1);
+        }) == 0);
+  CHECK(status([&] {
+          optional other(std::in_place);
+          other->insert(1, object);
+          dictionary items;
+          const auto made = items.get_or_create(1, [&] {
+            other.reset();
+            const dictionary third{{1, object}};
+            return object;
+          });
+          if (made != object || items.get(1) != object) std::exit(1);
+        }) == 0);
+  // After its factory is over, by a return or an exception.
+  CHECK(status([&] {
+          optional items(std::in_place);
+          if (items->get_or_create(1, [&] { return object; }) != object) std::exit(1);
+          try {
+            static_cast<void>(items->get_or_create(2, []() -> std::shared_ptr<Item> { throw 1; }));
+          } catch (int) {}
+          items.reset();
+        }) == 0);
 }
 
 TEST_CASE("WEAKREF_ASSERT: an iterator at its end") {

@@ -38,6 +38,14 @@ template <> struct std::hash<cities::town> {
   std::size_t operator()(const cities::town&) const noexcept { return 2; }
 };
 
+// The program's own, of a pair and a tuple of its own types.
+template <> struct std::hash<std::pair<cities::town, int>> {
+  std::size_t operator()(const std::pair<cities::town, int>&) const noexcept { return 77; }
+};
+template <> struct std::hash<std::tuple<cities::town, int>> {
+  std::size_t operator()(const std::tuple<cities::town, int>&) const noexcept { return 78; }
+};
+
 namespace {
 
 enum class colour { red, green };
@@ -101,6 +109,15 @@ TEST_CASE("hash: pairs and tuples, nested and mixed") {
   CHECK(hash_of(a) != hash_of(b));
   CHECK(hash_of(std::tuple<>()) == hash_of(std::tuple<>()));
   static_assert(hashable<deep>);
+}
+
+TEST_CASE("hash: a std::hash that the program has for a pair or a tuple comes before that of the members") {
+  CHECK(hash_of(std::pair(cities::town{1}, 2)) == 77);
+  CHECK(hash_of(std::tuple(cities::town{1}, 2)) == 78);
+  // Also within another one.
+  CHECK(hash_of(std::pair(std::pair(cities::town{1}, 2), 3)) ==
+        hash_of(std::pair(std::pair(cities::town{2}, 4), 3)));
+  CHECK(hash_of(std::pair(2, cities::town{1})) != hash_of(std::pair(3, cities::town{1})));
 }
 
 TEST_CASE("hash: a grid of pairs does not collapse to a few hashes") {

@@ -1752,6 +1752,51 @@ TEST_CASE("WeakKeyDictionary: by value: an update that fails after an equal newc
 
 // --- iterated ------------------------------------------------------------------------------------------------
 
+namespace {
+// Has an ==, and nothing else.
+class Comparable {
+ public:
+  explicit Comparable(int start) : number_(start) {}
+  friend bool operator==(const Comparable& left, const Comparable& right) {
+    return left.number_ == right.number_;
+  }
+
+ private:
+  int number_;
+};
+} // namespace
+
+TEST_CASE("WeakKeyDictionary: a key without an entry is not equal to one whose value is an empty optional") {
+  using Maybes = weakref::WeakKeyDictionary<Item, std::optional<int>>;
+  const auto one = item(1), two = item(2);
+  const Maybes with_nothing{{one, std::nullopt}}, other_key{{two, std::nullopt}}, with_one{{one, 1}};
+  const Maybes both{{one, 1}, {two, std::nullopt}}, both_otherwise{{one, std::nullopt}, {two, 1}};
+  const Maybes none;
+  for (const Maybes* each : {&with_nothing, &other_key, &with_one, &both, &both_otherwise, &none}) {
+    CHECK(*each == *each);
+    CHECK(*each == Maybes(*each));
+    for (const Maybes* other : {&with_nothing, &other_key, &with_one, &both, &both_otherwise, &none})
+      CHECK((*each == *other) == (each == other));
+  }
+  CHECK(with_nothing.get(one).has_value());
+  CHECK_FALSE(with_nothing.get(two).has_value());
+}
+
+TEST_CASE("WeakKeyDictionary: values that are owners, or can only be compared, are compared") {
+  const auto one = item(1), two = item(2);
+  using Owners = weakref::WeakKeyDictionary<Item, std::shared_ptr<int>>;
+  const auto number = std::make_shared<int>(5);
+  CHECK(Owners{{one, number}} == Owners{{one, number}});
+  CHECK(Owners{{one, number}} != Owners{{one, std::make_shared<int>(5)}});
+  CHECK(Owners{{one, nullptr}} == Owners{{one, nullptr}});
+  CHECK(Owners{{one, nullptr}} != Owners{{two, nullptr}});
+  CHECK(Owners{{one, nullptr}} != Owners());
+  using Comparables = weakref::WeakKeyDictionary<Item, Comparable>;
+  CHECK(Comparables{{one, Comparable(1)}} == Comparables{{one, Comparable(1)}});
+  CHECK_FALSE(Comparables{{one, Comparable(1)}} == Comparables{{one, Comparable(2)}});
+  CHECK_FALSE(Comparables{{one, Comparable(1)}} == Comparables());
+}
+
 TEST_CASE("WeakKeyDictionary: iteration shows keys and copies of values") {
   const auto one = item(1);
   Sides sides{{one, 10}};

@@ -390,6 +390,40 @@ TEST_CASE("WeakSet: by value: get returns the object in the set that equals the 
   CHECK(names.discard(Name("red")));
 }
 
+namespace {
+struct Stamp : weakref::enable_weakref {
+  explicit Stamp(int start) : number(start) {}
+  bool operator==(const Stamp& other) const { return number == other.number; }
+  int number;
+};
+} // namespace
+
+TEST_CASE("WeakSet: by value: a look-up among a thousand objects of one hash allocates now and then only") {
+  // The objects are held while they are compared, since others have made them.
+  constexpr int count = 1000;
+  constexpr long few = 16;
+  weakref::WeakSet<Stamp, constant_hash> stamps({.shards = 1});
+  std::vector<std::shared_ptr<Stamp>> owners;
+  for (int i = 0; i < count; ++i) owners.push_back(std::make_shared<Stamp>(i));
+  const auto extra = std::make_shared<Stamp>(count);
+  const auto calls_of = [](auto operation) {
+    const long before = heap::calls.load();
+    operation();
+    return heap::calls.load() - before;
+  };
+  stamps.update(owners);
+  REQUIRE(stamps.size() == count);
+  CHECK(calls_of([&] { CHECK(stamps.contains(owners.back())); }) <= few);
+  CHECK(calls_of([&] { CHECK_FALSE(stamps.contains(extra)); }) <= few);
+  CHECK(calls_of([&] { CHECK_FALSE(stamps.contains(Stamp(-1))); }) <= few);
+  CHECK(calls_of([&] { CHECK(stamps.get(owners.front()) == owners.front()); }) <= few);
+  CHECK(calls_of([&] { CHECK_FALSE(stamps.discard(extra)); }) <= few);
+  CHECK(calls_of([&] { CHECK(stamps.add(extra)); }) <= few + 4);
+  CHECK(calls_of([&] { CHECK(stamps.get_or_add(owners[500]) == owners[500]); }) <= few);
+  CHECK(calls_of([&] { CHECK(stamps.discard(owners.back())); }) <= few);
+  for (const auto& owner : owners) CHECK(owner.use_count() == 1);
+}
+
 TEST_CASE("WeakSet: get_or_add gives the element that is there, or adds the object") {
   Names names;
   const auto first = name("one");
