@@ -3,6 +3,9 @@
 
 #include <weakref/ref.hpp>
 #include <weakref/referent.hpp>
+#include <weakref/weak_key_dictionary.hpp>
+#include <weakref/weak_set.hpp>
+#include <weakref/weak_value_dictionary.hpp>
 
 #include <doctest/doctest.h>
 
@@ -10,6 +13,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -19,6 +24,7 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "support/child.hpp"
 #include "support/counted.hpp"
@@ -53,6 +59,49 @@ bool names_the_remedies(const std::string& message) {
     if (message.find(remedy) == std::string::npos) return false;
   }
   return true;
+}
+
+// Gives memory at an address that no table can hold, where nothing is, while it is told to.
+struct far_memory {
+  static inline bool is_chosen = false;
+  static inline int given = 0;
+  static inline int taken_back = 0;
+};
+template <class T> struct far_allocator {
+  using value_type = T;
+  far_allocator() = default;
+  template <class U> far_allocator(const far_allocator<U>&) noexcept {}
+  T* allocate(std::size_t count) {
+    if (!far_memory::is_chosen) return std::allocator<T>().allocate(count);
+    ++far_memory::given;
+    return far();
+  }
+  void deallocate(T* memory, std::size_t count) noexcept {
+    if (memory != far()) return std::allocator<T>().deallocate(memory, count);
+    ++far_memory::taken_back;
+  }
+  bool operator==(const far_allocator&) const = default;
+
+ private:
+  static T* far() noexcept { return reinterpret_cast<T*>(std::uintptr_t{1} << 48); }
+};
+
+// The operation needs a node; that is refused, and what was there stays.
+template <class Operation> void check_too_far(Operation operation) {
+  const int given = far_memory::given;
+  const int taken_back = far_memory::taken_back;
+  far_memory::is_chosen = true;
+  std::string message;
+  try {
+    operation();
+  } catch (const weakref::address_error& error) {
+    message = error.what();
+  }
+  far_memory::is_chosen = false;
+  CHECK(message.find("48 bits") != std::string::npos);
+  CHECK(message.find("1000000000000") != std::string::npos);
+  CHECK(far_memory::given == given + 1);
+  CHECK(far_memory::taken_back == taken_back + 1);
 }
 
 // What the process writes on stderr while this lives.
@@ -128,6 +177,44 @@ TEST_CASE("untracked_error: can be copied and caught as what it is") {
     CHECK(std::string(copy.what()) == error.what());
     CHECK(names_the_remedies(copy.what()));
   }
+}
+
+TEST_CASE("address_error: memory beyond 48 bits is refused for an entry, and nothing is lost") {
+  static_assert(std::is_base_of_v<std::runtime_error, weakref::address_error>);
+  const auto one = weakref::make_tracked<int>(1), two = weakref::make_tracked<int>(2);
+  const std::vector<std::pair<int, std::shared_ptr<int>>> pairs{{1, two}, {2, two}};
+  weakref::WeakValueDictionary<int, int, weakref::hash<int>, std::equal_to<>, far_allocator<int>> values;
+  values.insert(1, one);
+  check_too_far([&] { values.insert(2, two); });
+  check_too_far([&] { values.insert_or_assign(1, two); });
+  check_too_far([&] { values.setdefault(2, two); });
+  check_too_far([&] { values.update(pairs); });
+  check_too_far([&] {
+    static_cast<void>(values.get_or_create(2, [&] {
+      FAIL_CHECK("the factory is asked for what can't be stored");
+      return two;
+    }));
+  });
+  CHECK(values.size() == 1);
+  CHECK(values.get(1) == one);
+  weakref::WeakKeyDictionary<int, std::string, weakref::by_identity, weakref::by_identity, far_allocator<int>>
+      keys;
+  keys.insert(one, "one");
+  check_too_far([&] { keys.insert(two, "two"); });
+  check_too_far([&] { keys.insert_or_assign(one, "other"); });
+  check_too_far([&] { static_cast<void>(keys.get_or_create(two, [] { return std::string("two"); })); });
+  CHECK(keys.size() == 1);
+  CHECK(keys.get(one) == "one");
+  weakref::WeakSet<int, weakref::by_identity, weakref::by_identity, far_allocator<int>> set;
+  set.add(one);
+  check_too_far([&] { set.add(two); });
+  check_too_far([&] { static_cast<void>(set.get_or_add(two)); });
+  CHECK(set.size() == 1);
+  CHECK(weakref::getweakrefcount(one) == 3);
+  CHECK(weakref::getweakrefcount(two) == 0);
+  CHECK(values.insert(2, two).second);
+  CHECK(keys.insert(two, "two"));
+  CHECK(set.add(two));
 }
 
 TEST_CASE("set_unraisable_hook: gives the previous hook back") {

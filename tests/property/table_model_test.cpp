@@ -5,10 +5,13 @@
 
 #include "seeds.hpp"
 
+#include <sys/mman.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <new>
 #include <vector>
 
 using namespace model;
@@ -68,3 +71,57 @@ TEST_CASE("table: one that is large enough grows without reading an entry") {
 }
 
 TEST_CASE("table model: so crowded that distances saturate") { run_scripts(0, 2, 200, {400, 10, 300}); }
+
+TEST_CASE("table: a slot holds addresses of 48 bits, and the table says which it can't hold") {
+  using weakref::detail::entry_of, weakref::detail::fits_slot, weakref::detail::slot;
+  constexpr slot all_else = ~slot{0x0000'ffff'ffff'fff8};
+  for (const slot address :
+       {slot{0}, slot{8}, (slot{1} << 47) - 8, slot{1} << 47, (slot{1} << 47) + 8, (slot{1} << 48) - 8}) {
+    CAPTURE(address);
+    auto* const place = reinterpret_cast<weakref::detail::entry*>(address);
+    CHECK(fits_slot(place));
+    CHECK(entry_of(address) == place);
+    CHECK(entry_of(address | all_else) == place); // whatever distance and fragment
+  }
+  for (const slot address : {slot{1} << 48, slot{1} << 52, slot{0xff} << 56, ~slot{7}, slot{4}, slot{1}})
+    CHECK_FALSE(fits_slot(reinterpret_cast<const void*>(address)));
+}
+
+// x86-64 gives such memory where the processor has five levels of page tables, and AArch64 where it has 48 bits.
+TEST_CASE("table: entries above 2^47 are found, moved and taken out, where there is such memory") {
+#if defined(MAP_FIXED_NOREPLACE)
+  constexpr std::size_t size = 1 << 16;
+  void* const memory = ::mmap(reinterpret_cast<void*>(std::uintptr_t{1} << 47), size, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+  if (memory == MAP_FAILED) {
+    MESSAGE("skipped: the system gives no memory above 2^47");
+    return;
+  }
+  REQUIRE(reinterpret_cast<std::uintptr_t>(memory) == std::uintptr_t{1} << 47);
+  struct no_core final : weakref::detail::core_base {
+    weakref::detail::discard_function evict(weakref::detail::entry&) noexcept override { return nullptr; }
+    void finish() noexcept override {}
+  } core;
+  using weakref::detail::entry;
+  weakref::detail::table<std::allocator<int>> real{std::allocator<int>()};
+  std::vector<entry*> entries;
+  for (std::uint32_t number = 0; number < 1000; ++number) {
+    entries.push_back(::new (static_cast<entry*>(memory) + number) entry(core, number * 0x9e3779b9U, 0U));
+    if (!real.has_room()) {
+      decltype(real)::slots_type more(real.grown_capacity(), 0U);
+      real.rehash(more);
+    }
+    real.insert(*entries.back());
+  }
+  for (entry* const each : entries) {
+    const std::uint32_t index = real.find_entry(*each);
+    REQUIRE(index != decltype(real)::none);
+    CHECK(&real[index] == each);
+    real.erase(index);
+  }
+  CHECK(real.size() == 0);
+  ::munmap(memory, size);
+#else
+  MESSAGE("skipped: this system has no MAP_FIXED_NOREPLACE");
+#endif
+}
