@@ -336,6 +336,9 @@ TEST_CASE("lookup: what converts to a key implicitly is a question") {
   CHECK(longs.get_or_create(lasting, [] { return Item(2); }) == owner);
   CHECK(longs.try_emplace(AnyWay{5}, 2).first == owner);
   CHECK(longs.get({}) == nullptr);
+  values<unsigned char> bytes{{5, owner}};
+  CHECK(bytes.get(5) == owner); // with no warning, as of all here
+  CHECK(bytes.try_emplace(5, 2).first == owner);
 
   values<std::string> names{{"a", owner}};
   CHECK(names.get("a") == owner);

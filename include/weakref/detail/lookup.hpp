@@ -135,7 +135,13 @@ template <class Key, class Hash, class KeyEqual> class lookup {
   }
 
  private:
-  template <class K> static Key converted(K&& key) { return std::forward<K>(key); }
+  template <class K> static Key converted(K&& key) {
+    if constexpr (std::is_arithmetic_v<Key>) {
+      return static_cast<Key>(std::forward<K>(key)); // or each get(5) of a small number would be a warning
+    } else {
+      return std::forward<K>(key);
+    }
+  }
 
   [[no_unique_address]] Hash hash_{};
   [[no_unique_address]] KeyEqual equal_{};
