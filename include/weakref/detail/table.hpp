@@ -100,7 +100,7 @@ template <class Allocator> class table {
   /// Slots for at least this many entries; at most four of five are ever in use.
   /// Throws: std::length_error for more than a table can hold.
   static std::uint32_t capacity_for(std::uint64_t entries) {
-    if (entries >= max_capacity - entries / 4) throw_too_many_entries();
+    if (entries > max_capacity || entries + entries / 4 >= max_capacity) throw_too_many_entries();
     return static_cast<std::uint32_t>(std::max<std::uint64_t>(4, entries + entries / 4 + 1));
   }
   /// No more than max_capacity, also of a table that has it already.
