@@ -292,11 +292,8 @@ template <class Node, class Mutex, class Allocator> class core final : public co
     const std::uint32_t capacity = table_type::capacity_for(shards_.share_of(entries));
     if (shards_.should_split(entries)) shards_.split();
     shards_.for_each([&](shard& each) {
-      slots_type room(capacity, slot{0}, typename slots_type::allocator_type(allocator_));
-      const access<false> locked(*this, each);
-      if (locked->is_retired) return;
-      locked->entries.keep_capacity(std::max(capacity, locked->entries.kept_capacity()));
-      if (locked->entries.capacity() < capacity) locked->entries.rehash(room);
+      slots_type room{typename slots_type::allocator_type(allocator_)};
+      while (!keep_room(each, capacity, room)) room.resize(capacity, slot{0}); // with no lock held
     });
   }
 
@@ -357,6 +354,17 @@ template <class Node, class Mutex, class Allocator> class core final : public co
   static constexpr bool stateless = std::is_empty_v<Allocator> && std::is_default_constructible_v<Allocator>;
   using node_allocator = typename std::allocator_traits<Allocator>::template rebind_alloc<Node>;
   using node_traits = std::allocator_traits<node_allocator>;
+
+  /// From now on the shard keeps this capacity. False: it needs room for that first.
+  bool keep_room(shard& each, std::uint32_t capacity, slots_type& room) noexcept {
+    const access<false> locked(*this, each);
+    if (locked->is_retired) return true;
+    auto& entries = locked->entries;
+    if (entries.capacity() < room.size()) entries.rehash(room);
+    if (entries.capacity() < capacity) return false;
+    entries.keep_capacity(std::max(capacity, entries.kept_capacity()));
+    return true;
+  }
 
   core(const Allocator& allocator, std::size_t shard_count, bool accept_untracked)
       : allocator_(allocator), shards_(allocator, shard_count), accept_untracked_(accept_untracked) {}
