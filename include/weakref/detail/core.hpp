@@ -337,10 +337,15 @@ template <class Node, class Mutex, class Allocator> class core final : public co
     constexpr std::uint32_t step = 512;
     std::size_t taken = 0;
     shards_.for_each([&](shard& each) {
+      std::uint32_t capacity = 0;
       for (std::uint64_t looked = 0;; looked += step) {
         after_unlock<core, Node> after(*this);
         const access<false> locked(*this, each);
-        if (!each.may_hold_dead || looked >= each.entries.capacity()) return after.shrink(each);
+        if (each.entries.capacity() != capacity) { // moved by somebody else: all of it again
+          capacity = each.entries.capacity();
+          looked = 0;
+        }
+        if (!each.may_hold_dead || looked >= capacity) return after.shrink(each);
         const std::uint32_t before = each.entries.size();
         after.sweep(each, step, step);
         taken += before - each.entries.size();
