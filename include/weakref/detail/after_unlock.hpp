@@ -76,6 +76,15 @@ template <class Core, class Node> class after_unlock {
       wanted().sparse = &locked;
   }
 
+  /// An untracked entry was stored. From the container's first one on the operations on all shards look for the dead, for
+  /// those of one that holds none must help the others.
+  void expect_dead(shard& locked) noexcept {
+    if (locked.may_hold_dead) [[likely]]
+      return;
+    locked.may_hold_dead = true;
+    wanted().is_first = true;
+  }
+
   /// Takes out the dead among so many entries, or in so many slots, from the rover on.
   void sweep(shard& locked, std::uint32_t entries, std::uint32_t slots) noexcept {
     take_dead(wanted(), locked, entries, slots);
@@ -95,9 +104,10 @@ template <class Core, class Node> class after_unlock {
     entry* dead;   // chained by `next`
     shard* sparse; // perhaps
     bool helps;
+    bool is_first; // untracked entry of this shard
   };
   work& wanted() noexcept {
-    if (!is_wanted_) work_ = {nullptr, nullptr, false};
+    if (!is_wanted_) work_ = {nullptr, nullptr, false, false};
     is_wanted_ = true;
     return work_;
   }
@@ -137,6 +147,7 @@ template <class Core, class Node> class after_unlock {
   [[gnu::noinline]] static void finish(Core& container, work& found) noexcept {
     if (found.sparse != nullptr) container.shrink(*found.sparse);
     if (found.helps) help(container, found);
+    if (found.is_first) expect_dead_everywhere(container);
     while (found.dead != nullptr) {
       Node& gone = static_cast<Node&>(*found.dead);
       found.dead = static_cast<entry*>(gone.next);
@@ -153,6 +164,12 @@ template <class Core, class Node> class after_unlock {
       is_vacated = other->entries.is_vacated();
     }
     if (is_vacated) container.shrink(*other);
+  }
+  static void expect_dead_everywhere(Core& container) noexcept {
+    container.all_shards().for_each([&container](shard& each) {
+      const typename Core::template access<false> locked(container, each);
+      if (!each.is_retired) each.may_hold_dead = true;
+    });
   }
 
   Core& container_;

@@ -211,7 +211,7 @@ put_result<Node> try_put(Core& container, new_entry<Core, Node>& added, Keep& ke
   }
   if (result.is_stored) {
     shard.count_creation_of(added.node(), ending);
-    if (added.node().is(entry::untracked)) shard->may_hold_dead = true;
+    if (added.node().is(entry::untracked)) after.expect_dead(*shard);
     added.stored();
   }
   if (ending != nullptr) shard->flights.remove(*ending);
