@@ -16,6 +16,7 @@ namespace dictionary_test {
 struct heap {
   static inline std::atomic<long> calls{0};
   static inline std::atomic<long> blocks{0};
+  static inline std::atomic<long> bytes{0}; // ever asked for
   // Allocations while is_locked said so, for tests of one thread.
   static inline bool (*is_locked)() = nullptr;
   static inline long under_lock = 0;
@@ -29,6 +30,7 @@ struct heap {
                             : std::aligned_alloc(alignment, rounded == 0 ? alignment : rounded);
     if (place == nullptr) throw std::bad_alloc();
     calls.fetch_add(1, std::memory_order_relaxed);
+    bytes.fetch_add(static_cast<long>(size), std::memory_order_relaxed);
     blocks.fetch_add(1, std::memory_order_relaxed);
     return place;
   }
