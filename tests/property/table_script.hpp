@@ -10,6 +10,7 @@
 
 #include <weakref/detail/table.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <list>
@@ -112,10 +113,16 @@ class table_script final : public script_base {
       break;
     }
     default:
-      if (below(4) == 0) {
+      switch (below(4)) {
+      case 0:
         command_ = "take all";
         take_all();
-      } else {
+        break;
+      case 1:
+        command_ = "shrink";
+        shrink(real_.is_sparse(), real_.is_sparse() ? real_.shrunk_capacity() : real_.fitting_capacity());
+        break;
+      default:
         command_ = "rehash";
         const auto more = static_cast<std::uint32_t>(below(300));
         rehash_into(table::capacity_for(real_.size()) + more);
@@ -156,6 +163,19 @@ class table_script final : public script_base {
     slots_type slots(capacity, 0U, slots_type::allocator_type());
     real_.rehash(slots);
     expect(real_.capacity() == capacity, "capacity after a rehash");
+  }
+  void shrink(bool is_sparse, std::uint32_t capacity) {
+    expect(capacity <= std::max<std::uint32_t>(4, 2 * real_.size() + real_.size() / 2 + 1),
+           "shrunk to so much");
+    expect(real_.size() <= std::uint64_t{capacity} * 4 / 5, "shrunk to so little");
+    expect(real_.fits(capacity) == (capacity < real_.capacity()), "fits()");
+    if (is_sparse) {
+      expect(capacity < real_.capacity(), "a sparse table finds a smaller one");
+      expect(real_.size() < real_.capacity() / 8, "is_sparse() too early");
+    }
+    if (!real_.fits(capacity)) return;
+    rehash_into(capacity);
+    expect(!real_.is_sparse() && !real_.is_vacated(), "one that has shrunk shrinks again");
   }
   void take_all() {
     slots_type slots;
@@ -202,6 +222,8 @@ class table_script final : public script_base {
     expect(real_.has_room() == (real_.size() < std::uint64_t{capacity} * 4 / 5), "has_room()");
     expect(!real_.is_crowded() || real_.size() >= std::uint64_t{capacity} * 3 / 5, "is_crowded() too early");
     expect(real_.has_room() || real_.is_crowded(), "is_crowded() too late");
+    expect(real_.is_sparse() == (capacity > 64 && real_.size() < capacity / 8), "is_sparse()");
+    expect(real_.is_vacated() == (capacity > 64 && real_.size() == 0), "is_vacated()");
     for (const entry* const each : present_) {
       const std::uint32_t at = real_.find_entry(*each);
       expect(at != table::none && &real_[at] == each, "an entry is not found");

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -335,6 +336,159 @@ TEST_CASE("schedules: iteration, a death and the dictionary's end") {
                                 s.owners[0].reset();
                                 s.owners[2].reset();
                               }}),
+        {}, {.preemptions = 2});
+}
+
+// ----------------------------------------------------------------------------------------------- tables
+// shrink
+
+// Rooms of tables that were ever made.
+int& tables() {
+  static int made = 0;
+  return made;
+}
+
+// Counts them.
+template <class T> struct room_allocator : schedule::checked_allocator<T> {
+  using value_type = T;
+  template <class Other> struct rebind { using other = room_allocator<Other>; };
+  room_allocator() = default;
+  template <class Other> room_allocator(const room_allocator<Other>&) noexcept {}
+  T* allocate(std::size_t count) {
+    if constexpr (std::is_same_v<T, weakref::detail::slot>) ++tables();
+    return schedule::checked_allocator<T>::allocate(count);
+  }
+};
+
+// A table in which sixty were, and four are: whoever stores or erases next makes it shrink.
+struct sparse {
+  dictionary_with<room_allocator<thing>> table;
+  std::vector<owner> owners;
+  owner others[2] = {make_thing(100), make_thing(101)};
+  explicit sparse(weakref::options chosen = {}) : table(chosen) {
+    for (int i = 0; i < 60; ++i) {
+      owners.push_back(make_thing(i));
+      table.insert(i, owners.back());
+    }
+    owners.resize(4);
+  }
+  void store() { expect(table.insert(100, others[0]).second, "stored"); }
+  void check(std::size_t size, int first = 0) {
+    expect(table.size() == size, "nothing is lost, and nothing there twice");
+    for (int i = first; i < 4; ++i)
+      expect(table.get(i) == owners[static_cast<std::size_t>(i)], "what lives is found");
+    expect(table.get(100) == others[0], "and what was stored");
+    const int before = tables();
+    table.insert_or_assign(100, others[1]);
+    observe(tables() == before ? "shrunk" : "not yet");
+  }
+};
+
+TEST_CASE("schedules: a table shrinks while others store, erase and look") {
+  using state = sparse;
+  holds(make_scenario<state>(
+            {&state::store, [](state& s) { expect(s.table.insert(101, s.others[1]).second, "stored"); }},
+            [](state& s) {
+              expect(s.table.get(101) == s.others[1], "what the other one stored is found");
+              s.check(6);
+            }),
+        {"shrunk"}, {.preemptions = 3});
+  holds(make_scenario<state>({&state::store, [](state& s) { expect(s.table.erase(0), "erased"); }},
+                             [](state& s) {
+                               expect(!s.table.contains(0), "what was erased stays away");
+                               s.check(4, 1);
+                             }),
+        {"shrunk"}, {.preemptions = 3});
+  holds(make_scenario<state>({&state::store,
+                              [](state& s) {
+                                for (int i = 0; i < 4; ++i)
+                                  expect(s.table.get(i) != nullptr, "nothing is ever missing");
+                              }},
+                             [](state& s) { s.check(5); }),
+        {"shrunk"}, {.preemptions = 3});
+}
+
+TEST_CASE("schedules: a table shrinks while an entry dies, and while all of them do") {
+  using state = sparse;
+  holds(make_scenario<state>({&state::store, [](state& s) { s.owners[0].reset(); }},
+                             [](state& s) { s.check(4, 1); }),
+        {"shrunk"}, {.preemptions = 4});
+  holds(make_scenario<state>({[](state& s) { s.table.erase(0); },
+                              [](state& s) {
+                                for (auto& each : s.owners) each.reset();
+                              }},
+                             [](state& s) { expect(s.table.empty(), "all have gone"); }),
+        {}, {.preemptions = 3});
+}
+
+TEST_CASE("schedules: a table shrinks while it is iterated over, and taken from") {
+  using state = sparse;
+  holds(make_scenario<state>({&state::store,
+                              [](state& s) {
+                                std::vector<int> seen(101);
+                                for (const auto& [key, value] : s.table) ++seen[static_cast<unsigned>(key)];
+                                for (unsigned i = 0; i < 4; ++i)
+                                  expect(seen[i] == 1, "what stays is seen once");
+                              }},
+                             [](state& s) { s.check(5); }),
+        {"shrunk"}, {.preemptions = 3});
+  holds(make_scenario<state>({&state::store,
+                              [](state& s) {
+                                const auto [key, value] = s.table.popitem();
+                                expect(value != nullptr && value->id == key, "what is taken is whole");
+                                s.table.insert(key, value);
+                              }},
+                             [](state& s) { s.check(5); }),
+        {"shrunk"}, {.preemptions = 2});
+}
+
+TEST_CASE("schedules: a table shrinks while its dictionary splits") {
+  using state = sparse;
+  holds(make_scenario<state>({&state::store, [](state& s) { s.table.reserve(256); }},
+                             [](state& s) { s.check(5); }),
+        {}, {.preemptions = 2});
+}
+
+TEST_CASE("schedules: two threads make one table shrink, and nothing is lost") {
+  struct state : sparse {
+    state() : sparse({.shards = 1}) {}
+  };
+  holds(make_scenario<state>(
+            {&state::store, [](state& s) { s.table.shrink_to_fit(); }, [](state& s) { s.table.erase(0); }},
+            [](state& s) { s.check(4, 1); }),
+        {"shrunk"}, {.preemptions = 2});
+}
+
+TEST_CASE("schedules: what reserve has made room for stays, though the table was about to shrink") {
+  struct state : sparse {
+    state() : sparse({.shards = 1}) {}
+    void reserve() { table.reserve(76); } // the table is as large as that already
+  };
+  holds(make_scenario<state>({&state::store, &state::reserve},
+                             [](state& s) {
+                               const int before = tables();
+                               for (int i = 200; i < 271; ++i) s.table.insert(i, s.others[1]);
+                               expect(tables() == before, "so many need no other table");
+                               s.check(76);
+                             }),
+        {}, {.preemptions = 3});
+}
+
+TEST_CASE("schedules: sweep takes all that were dead before it, whatever others do to the table") {
+  struct state : sparse {
+    std::size_t swept = 0;
+    state() : sparse({.shards = 1, .accept_untracked = true}) {
+      table.reserve(1500);
+      table.shrink_to_fit();
+      for (int i = 0; i < 2; ++i) table.insert(300 + i, std::make_shared<thing>(300 + i));
+    }
+    void sweep() { swept = table.sweep(); }
+  };
+  holds(make_scenario<state>({&state::sweep, &state::store},
+                             [](state& s) {
+                               expect(s.swept <= 2, "no more than there were");
+                               s.check(5);
+                             }),
         {}, {.preemptions = 2});
 }
 
