@@ -408,6 +408,17 @@ TEST_CASE("lookup: a list holds pairs of what converts implicitly, as that of a 
                                          std::initializer_list<std::pair<int, std::shared_ptr<Item>>>>);
 }
 
+TEST_CASE("lookup: a container whose Hash can only be copied is copied and moved") {
+  const auto owner = item(1);
+  const auto hash = [divisor = 10](int number) { return static_cast<std::size_t>(number % divisor); };
+  values<int, decltype(hash)> numbers({}, hash);
+  numbers.insert(1, owner);
+  values<int, decltype(hash)> moved(std::move(numbers));
+  const values<int, decltype(hash)> copy(moved);
+  CHECK(copy.get(1) == owner);
+  CHECK(copy.hash_function()(21) == 1);
+}
+
 TEST_CASE("lookup: update takes owners of derived classes, and moves what it may") {
   struct Derived : Item {};
   const auto owner = weakref::make_tracked<Derived>();
