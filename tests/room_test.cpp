@@ -159,10 +159,13 @@ TEST_CASE("reserve: more than tables can hold is refused, and changes nothing") 
     }
     const long bytes = books.bytes;
     const long tables = books.tables;
+    books.is_scarce = true; // nobody should come so far as to ask
     for (const std::uint64_t entries : refused) {
       CAPTURE(entries);
       CHECK_THROWS_AS(dictionary.reserve(entries), std::length_error);
     }
+    CHECK(books.refused == 0);
+    books.is_scarce = false;
     CHECK(books.bytes == bytes);
     CHECK(books.tables == tables);
     CHECK(holds_all(dictionary, owners));
@@ -341,6 +344,21 @@ TEST_CASE("tables: entries that come and go make few tables, wherever their numb
     }
   }
   CHECK(books.tables - before <= 2);
+}
+
+TEST_CASE("tables: one that has shrunk has room for as many entries again") {
+  for (std::size_t left = 20; left < 110; ++left) {
+    CAPTURE(left);
+    room_books books;
+    Dictionary dictionary({.shards = 1}, room_allocator<Item>(books));
+    Things owners = fill(dictionary, 1000);
+    owners.resize(left);
+    CHECK(dictionary.erase(Key{0}));
+    CHECK(books.slots < 300);
+    const long tables = books.tables;
+    for (Key number = 1; number < left; ++number) dictionary.insert(2000 + number, owners[1]);
+    CHECK(books.tables == tables);
+  }
 }
 
 TEST_CASE("shrink_to_fit: leaves room for what is there and no more, reserved or not") {

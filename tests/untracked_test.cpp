@@ -519,7 +519,8 @@ using CountedValues = weakref::counted::WeakValueDictionary<int, Item>;
 using CountedKeys = weakref::counted::WeakKeyDictionary<Item, int>;
 using CountedSet = weakref::counted::WeakSet<Item>;
 
-using Things = std::vector<std::shared_ptr<Item>>;
+using Held = std::shared_ptr<Item>;
+using Things = std::vector<Held>;
 
 std::shared_ptr<Item> foreign_item(int number) { return std::make_shared<Item>(number); }
 
@@ -539,76 +540,72 @@ template <class Container> bool is_in(const Container& all, const Item& object) 
 // Calls f(name, operation) for each kind of operation on one key. `present` is in the container, `absent` isn't.
 template <class F> void each_kind(CountedValues*, F&& f) {
   using C = CountedValues;
-  using Owner = std::shared_ptr<Item>;
-  f("get a hit", [](C& in, const Owner& present, const Item&) { CHECK(in.get(present->number)); });
-  f("get a miss", [](C& in, const Owner&, const Item& absent) { CHECK_FALSE(in.get(absent.number)); });
-  f("contains a hit", [](C& in, const Owner& present, const Item&) { CHECK(in.contains(present->number)); });
+  f("get a hit", [](C& in, const Held& present, const Item&) { CHECK(in.get(present->number)); });
+  f("get a miss", [](C& in, const Held&, const Item& absent) { CHECK_FALSE(in.get(absent.number)); });
+  f("contains a hit", [](C& in, const Held& present, const Item&) { CHECK(in.contains(present->number)); });
   f("contains a miss",
-    [](C& in, const Owner&, const Item& absent) { CHECK_FALSE(in.contains(absent.number)); });
+    [](C& in, const Held&, const Item& absent) { CHECK_FALSE(in.contains(absent.number)); });
   f("visit a hit",
-    [](C& in, const Owner& present, const Item&) { CHECK(in.visit(present->number, [](Item&) {})); });
+    [](C& in, const Held& present, const Item&) { CHECK(in.visit(present->number, [](Item&) {})); });
   f("visit a miss",
-    [](C& in, const Owner&, const Item& absent) { CHECK_FALSE(in.visit(absent.number, [](Item&) {})); });
-  f("insert what is there", [](C& in, const Owner& present, const Item&) {
-    CHECK_FALSE(in.insert(present->number, present).second);
-  });
-  f("assign", [](C& in, const Owner& present, const Item&) {
+    [](C& in, const Held&, const Item& absent) { CHECK_FALSE(in.visit(absent.number, [](Item&) {})); });
+  f("insert what is there",
+    [](C& in, const Held& present, const Item&) { CHECK_FALSE(in.insert(present->number, present).second); });
+  f("assign", [](C& in, const Held& present, const Item&) {
     CHECK_FALSE(in.insert_or_assign(present->number, present));
   });
-  f("setdefault", [](C& in, const Owner& present, const Item&) {
+  f("setdefault", [](C& in, const Held& present, const Item&) {
     CHECK(in.setdefault(present->number, present) == present);
   });
-  f("try_emplace a hit", [](C& in, const Owner& present, const Item&) {
+  f("try_emplace a hit", [](C& in, const Held& present, const Item&) {
     CHECK(in.try_emplace(present->number, 0).first == present);
   });
-  f("get_or_create a hit", [](C& in, const Owner& present, const Item&) {
+  f("get_or_create a hit", [](C& in, const Held& present, const Item&) {
     CHECK(in.get_or_create(present->number, [] { return Item(); }) == present);
   });
-  f("erase", [](C& in, const Owner&, const Item& absent) { CHECK_FALSE(in.erase(absent.number)); });
-  f("pop", [](C& in, const Owner&, const Item& absent) { CHECK_FALSE(in.pop(absent.number)); });
-  f("popitem", [](C& in, const Owner&, const Item&) {
+  f("erase", [](C& in, const Held&, const Item& absent) { CHECK_FALSE(in.erase(absent.number)); });
+  f("pop", [](C& in, const Held&, const Item& absent) { CHECK_FALSE(in.pop(absent.number)); });
+  f("popitem", [](C& in, const Held&, const Item&) {
     const auto [number, owner] = in.popitem();
     CHECK(in.insert(number, owner).second);
   });
-  f("statistics", [](C& in, const Owner&, const Item&) { (void)in.statistics(); });
+  f("statistics", [](C& in, const Held&, const Item&) { (void)in.statistics(); });
 }
 template <class F> void each_kind(CountedKeys*, F&& f) {
   using C = CountedKeys;
-  using Owner = std::shared_ptr<Item>;
-  f("get a hit", [](C& in, const Owner& present, const Item&) { CHECK(in.get(present)); });
-  f("get a miss", [](C& in, const Owner&, const Item& absent) { CHECK_FALSE(in.get(absent)); });
-  f("contains a hit", [](C& in, const Owner& present, const Item&) { CHECK(in.contains(present)); });
-  f("contains a miss", [](C& in, const Owner&, const Item& absent) { CHECK_FALSE(in.contains(absent)); });
-  f("visit a hit", [](C& in, const Owner& present, const Item&) { CHECK(in.visit(present, [](int&) {})); });
+  f("get a hit", [](C& in, const Held& present, const Item&) { CHECK(in.get(present)); });
+  f("get a miss", [](C& in, const Held&, const Item& absent) { CHECK_FALSE(in.get(absent)); });
+  f("contains a hit", [](C& in, const Held& present, const Item&) { CHECK(in.contains(present)); });
+  f("contains a miss", [](C& in, const Held&, const Item& absent) { CHECK_FALSE(in.contains(absent)); });
+  f("visit a hit", [](C& in, const Held& present, const Item&) { CHECK(in.visit(present, [](int&) {})); });
   f("visit a miss",
-    [](C& in, const Owner&, const Item& absent) { CHECK_FALSE(in.visit(absent, [](int&) {})); });
+    [](C& in, const Held&, const Item& absent) { CHECK_FALSE(in.visit(absent, [](int&) {})); });
   f("insert what is there",
-    [](C& in, const Owner& present, const Item&) { CHECK_FALSE(in.insert(present, 0)); });
-  f("assign", [](C& in, const Owner& present, const Item&) { CHECK_FALSE(in.insert_or_assign(present, 0)); });
+    [](C& in, const Held& present, const Item&) { CHECK_FALSE(in.insert(present, 0)); });
+  f("assign", [](C& in, const Held& present, const Item&) { CHECK_FALSE(in.insert_or_assign(present, 0)); });
   f("get_or_create a hit",
-    [](C& in, const Owner& present, const Item&) { (void)in.get_or_create(present, [] { return 0; }); });
-  f("erase", [](C& in, const Owner&, const Item& absent) { CHECK_FALSE(in.erase(absent)); });
-  f("pop", [](C& in, const Owner&, const Item& absent) { CHECK_FALSE(in.pop(absent)); });
-  f("popitem", [](C& in, const Owner&, const Item&) {
+    [](C& in, const Held& present, const Item&) { (void)in.get_or_create(present, [] { return 0; }); });
+  f("erase", [](C& in, const Held&, const Item& absent) { CHECK_FALSE(in.erase(absent)); });
+  f("pop", [](C& in, const Held&, const Item& absent) { CHECK_FALSE(in.pop(absent)); });
+  f("popitem", [](C& in, const Held&, const Item&) {
     const auto [owner, number] = in.popitem();
     CHECK(in.insert(owner, number));
   });
-  f("statistics", [](C& in, const Owner&, const Item&) { (void)in.statistics(); });
+  f("statistics", [](C& in, const Held&, const Item&) { (void)in.statistics(); });
 }
 template <class F> void each_kind(CountedSet*, F&& f) {
   using C = CountedSet;
-  using Owner = std::shared_ptr<Item>;
-  f("get a hit", [](C& in, const Owner& present, const Item&) { CHECK(in.get(present)); });
-  f("get a miss", [](C& in, const Owner&, const Item& absent) { CHECK_FALSE(in.get(absent)); });
-  f("contains a hit", [](C& in, const Owner& present, const Item&) { CHECK(in.contains(present)); });
-  f("contains a miss", [](C& in, const Owner&, const Item& absent) { CHECK_FALSE(in.contains(absent)); });
-  f("add what is there", [](C& in, const Owner& present, const Item&) { CHECK_FALSE(in.add(present)); });
+  f("get a hit", [](C& in, const Held& present, const Item&) { CHECK(in.get(present)); });
+  f("get a miss", [](C& in, const Held&, const Item& absent) { CHECK_FALSE(in.get(absent)); });
+  f("contains a hit", [](C& in, const Held& present, const Item&) { CHECK(in.contains(present)); });
+  f("contains a miss", [](C& in, const Held&, const Item& absent) { CHECK_FALSE(in.contains(absent)); });
+  f("add what is there", [](C& in, const Held& present, const Item&) { CHECK_FALSE(in.add(present)); });
   f("get_or_add a hit",
-    [](C& in, const Owner& present, const Item&) { CHECK(in.get_or_add(present) == present); });
-  f("discard", [](C& in, const Owner&, const Item& absent) { CHECK_FALSE(in.discard(absent)); });
-  f("erase", [](C& in, const Owner&, const Item& absent) { CHECK_FALSE(in.erase(absent)); });
-  f("pop", [](C& in, const Owner&, const Item&) { CHECK(in.add(in.pop())); });
-  f("statistics", [](C& in, const Owner&, const Item&) { (void)in.statistics(); });
+    [](C& in, const Held& present, const Item&) { CHECK(in.get_or_add(present) == present); });
+  f("discard", [](C& in, const Held&, const Item& absent) { CHECK_FALSE(in.discard(absent)); });
+  f("erase", [](C& in, const Held&, const Item& absent) { CHECK_FALSE(in.erase(absent)); });
+  f("pop", [](C& in, const Held&, const Item&) { CHECK(in.add(in.pop())); });
+  f("statistics", [](C& in, const Held&, const Item&) { (void)in.statistics(); });
 }
 
 constexpr int burst_size = 10000;
