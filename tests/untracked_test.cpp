@@ -670,6 +670,13 @@ TEST_CASE_TEMPLATE("untracked: a loop, a copy and erase_if take along all the de
   check("erase_if", [](Container& in) { CHECK(in.erase_if([](auto&&...) { return false; }) == 0); });
 }
 
+TEST_CASE("untracked: a popitem takes along all the dead that it passes") {
+  CountedValues all(weakref::options{.shards = 1, .accept_untracked = true});
+  burst(all); // whose last fifty die here
+  CHECK_THROWS_AS((void)all.popitem(), std::out_of_range);
+  CHECK(all.empty());
+}
+
 TEST_CASE_TEMPLATE("untracked: sweep takes all of the dead, and says how many they were", Container,
                    CountedValues, CountedKeys, CountedSet) {
   for (const std::size_t shards : {std::size_t{0}, std::size_t{1}, std::size_t{16}}) {
