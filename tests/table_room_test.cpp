@@ -187,6 +187,40 @@ TEST_CASE("dead untracked entries: a loop, popitem and sweep take all that they 
   CHECK(items.empty());
 }
 
+TEST_CASE("dead untracked entries: a key's destructor may destroy the dictionary that has found it") {
+  struct Last {
+    explicit Last(int start) : number(start) {}
+    Last(const Last&) = default;
+    Last& operator=(const Last&) = default;
+    ~Last() {
+      if (number == 0) return;
+      if (const auto words = std::exchange(destroys(), nullptr)) words();
+    }
+    bool operator==(const Last&) const = default;
+    static std::function<void()>& destroys() {
+      static std::function<void()> words;
+      return words;
+    }
+    int number;
+  };
+  struct Number {
+    std::size_t operator()(const Last& key) const noexcept { return static_cast<std::size_t>(key.number); }
+  };
+  using Fragile = weakref::WeakValueDictionary<Last, Item, Number>;
+  const Last absent(0);
+  for (int before = 0; before < 16; ++before) { // one of these look-ups is the one that helps another shard
+    auto items = std::make_unique<Fragile>(weakref::options{.shards = 16, .accept_untracked = true});
+    Owners owners;
+    for (int number = 1; number <= 300; ++number)
+      owners.push_back(items->insert(Last(number), std::make_shared<Item>(number)).first);
+    for (int i = 0; i < before; ++i) CHECK_FALSE(items->contains(absent));
+    owners.clear();
+    Last::destroys() = [&] { items.reset(); };
+    CHECK_FALSE(items->contains(absent));
+    CHECK(items == nullptr);
+  }
+}
+
 TEST_CASE("dead untracked entries: one look at a full table empties it, whatever lives there") {
   ledger books;
   for (int trial = 0; trial < 20; ++trial) {
