@@ -223,21 +223,21 @@ TEST_CASE("WeakValueDictionary: an operation that fails as the last owner lets t
       {"setdefault", [](in& s) { s.container.setdefault(key(17), std::move(s.newcomer)); }},
       {"update with the owner itself",
        [](in& s) {
-         const faulty_range<std::pair<int, giving>, 1> one{{{17, {&s.newcomer}}}};
+         const faulty_range<std::pair<stand_in, giving>, 1> one{{{{17}, {&s.newcomer}}}};
          s.container.update(one);
        }},
       {"update whose later pairs fail, in the place of what is there",
        [](in& s) {
          Owner second = s.guest;
          Owner third = s.guest;
-         const faulty_range<std::pair<int, giving>, 3> three{
-             {{1, {&s.newcomer}}, {33, {&second}}, {49, {&third}}}};
+         const faulty_range<std::pair<stand_in, giving>, 3> three{
+             {{{1}, {&s.newcomer}}, {{33}, {&second}}, {{49}, {&third}}}};
          s.container.update(three);
        }},
       {"update whose first pair fails",
        [](in& s) {
          Owner first = s.guest;
-         const faulty_range<std::pair<int, giving>, 2> two{{{33, {&first}}, {17, {&s.newcomer}}}};
+         const faulty_range<std::pair<stand_in, giving>, 2> two{{{{33}, {&first}}, {{17}, {&s.newcomer}}}};
          s.container.update(two);
        }},
       {"try_emplace", [](in& s) { (void)s.container.try_emplace(key(33), 33, &s.at_end); }, true},

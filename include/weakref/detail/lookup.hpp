@@ -29,10 +29,9 @@ concept direct_key = std::same_as<std::remove_cvref_t<K>, Key> ||
      std::invocable<const Hash&, const std::remove_reference_t<K>&> &&
      std::predicate<const KeyEqual&, const Key&, const std::remove_reference_t<K>&>);
 
-template <class Key> inline constexpr bool is_string = false;
+template <class Key> inline constexpr bool is_text = false;
 template <class Char, class Traits, class Allocator>
-inline constexpr bool is_string<std::basic_string<Char, Traits, Allocator>> = true;
-template <class Key> inline constexpr bool is_text = is_string<Key>;
+inline constexpr bool is_text<std::basic_string<Char, Traits, Allocator>> = true;
 template <class Char, class Traits>
 inline constexpr bool is_text<std::basic_string_view<Char, Traits>> = true;
 template <class K, class Key>
@@ -45,12 +44,23 @@ template <class K, class Key, class Hash, class KeyEqual>
 concept key_for = !is_null_text<K, Key> && (direct_key<K, Key, Hash, KeyEqual> ||
                                             std::convertible_to<const std::remove_reference_t<K>&, Key>);
 
-/// What a new entry's key can be made from: K&& is what is forwarded. Of what only stands for a key, text makes one
-/// explicitly.
+template <class Char>
+inline constexpr bool is_standard_character =
+    std::is_same_v<Char, char> || std::is_same_v<Char, wchar_t> || std::is_same_v<Char, char8_t> ||
+    std::is_same_v<Char, char16_t> || std::is_same_v<Char, char32_t>;
+
+/// A pointer that could be taken for what it points to, and owned: not one to text.
+template <class K>
+inline constexpr bool is_pointer_to_object =
+    std::is_pointer_v<K> && !is_standard_character<std::remove_cv_t<std::remove_pointer_t<K>>>;
+
+/// What a new entry's key can be made from: K&& is what is forwarded. What stands for a key by a transparent Hash and
+/// KeyEqual makes one explicitly too, as in the standard's maps, but that no pointer becomes an owner.
 template <class K, class Key, class Hash, class KeyEqual>
-concept makes_key = !is_null_text<K, Key> &&
-                    (std::convertible_to<K, Key> || (is_string<Key> && direct_key<K, Key, Hash, KeyEqual> &&
-                                                     std::constructible_from<Key, K>));
+concept makes_key =
+    !is_null_text<K, Key> && (std::convertible_to<K, Key> ||
+                              (direct_key<K, Key, Hash, KeyEqual> && std::constructible_from<Key, K> &&
+                               (std::is_pointer_v<Key> || !is_pointer_to_object<std::remove_cvref_t<K>>)));
 
 // --- What runs no user code -----------------------------------------------------------------------------
 //
@@ -62,11 +72,6 @@ concept makes_key = !is_null_text<K, Key> &&
 //   identity           addresses and control blocks are compared (referent_lookup.hpp).
 //   copying a value    trivially (key_node.hpp). Moving one happens outside the lock.
 //   hashing, converting, destroying, creating: outside the lock always.
-
-template <class Char>
-inline constexpr bool is_standard_character =
-    std::is_same_v<Char, char> || std::is_same_v<Char, wchar_t> || std::is_same_v<Char, char8_t> ||
-    std::is_same_v<Char, char16_t> || std::is_same_v<Char, char32_t>;
 
 template <class T>
 inline constexpr bool compares_without_user_code = std::is_arithmetic_v<T> || std::is_pointer_v<T> ||
