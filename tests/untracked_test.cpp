@@ -1005,7 +1005,7 @@ TEST_CASE("untracked: popitem lets go of what others took meanwhile, the last ow
     int died = 0;
     Reporter::before_copy = [&](int number) {
       CHECK(all.erase(Reporter(number)));
-      Witness::on_death = [&] {
+      Witness::on_death = [&, number] {
         ++died;
         if (watched_mutex::held() == 0) CHECK_FALSE(all.contains(Reporter(number)));
       };
