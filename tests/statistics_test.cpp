@@ -145,12 +145,20 @@ TEST_CASE("statistics: dead entries that are found by looking are evicted too") 
   for (int number = 0; number < 10; ++number) items.insert(number, std::make_shared<Item>(number));
   for (int i = 0; i < 100; ++i) CHECK(items.get(99) == nullptr);
   seen.changed_by({.misses = 100, .evictions = 10});
-  // One that another takes the place of, before it was found.
-  auto dead = std::make_shared<Item>(1);
-  items.insert(1, dead);
-  dead.reset();
-  items.insert_or_assign(1, std::make_shared<Item>(2));
-  CHECK(items.statistics().evictions == 11);
+  // One that another takes the place of, before it was found: there are too many others.
+  for (int wanted = 0; wanted < 100; ++wanted) {
+    Items many({.shards = 1, .accept_untracked = true});
+    std::vector<std::shared_ptr<Item>> owners;
+    for (int number = 0; number < 100; ++number) {
+      owners.push_back(std::make_shared<Item>(number));
+      many.insert(number, owners.back());
+    }
+    owners[static_cast<std::size_t>(wanted)].reset();
+    const auto successor = item(wanted);
+    many.insert_or_assign(wanted, successor);
+    CHECK(many.statistics().evictions == 1);
+    CHECK(many.size() == 100);
+  }
 }
 
 TEST_CASE("statistics: counts survive the split into shards, and go with the contents") {

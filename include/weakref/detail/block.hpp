@@ -59,9 +59,9 @@ struct block_base {
   void control_block_gone() noexcept {
     if (!header.was_put_off() || header.is_second_to_end()) header.operations().deallocate(header);
   }
-  /// The death is over.
+  /// A death that was put off is over.
   void death_over() noexcept {
-    if (header.was_put_off() && header.is_second_to_end()) header.operations().deallocate(header);
+    if (header.is_second_to_end()) header.operations().deallocate(header);
   }
 
   referent_header header;

@@ -307,7 +307,8 @@ template <class Node, class Mutex, class Allocator> class core final : public co
       shrink(each, true);
     });
   }
-  /// The same for one shard, if its table is sparse; the steps 2 to 4 of after_unlock.hpp. With no lock held.
+  /// The same for one shard, if its table is sparse; the steps 2 to 4 of after_unlock.hpp. With no lock held. (A
+  /// retired shard has no capacity, and so is left alone.)
   [[gnu::noinline]] void shrink(shard& sparse, bool to_fit = false) noexcept {
     const auto wanted = [to_fit](const table_type& entries) {
       return to_fit                ? entries.fitting_capacity()
@@ -317,7 +318,6 @@ template <class Node, class Mutex, class Allocator> class core final : public co
     std::uint32_t capacity = 0;
     {
       const access<false> locked(*this, sparse); // 2
-      if (locked->is_retired) return;
       capacity = wanted(locked->entries);
       if (capacity >= locked->entries.capacity()) return;
     }
@@ -328,7 +328,8 @@ template <class Node, class Mutex, class Allocator> class core final : public co
       return;
     }
     const access<false> locked(*this, sparse); // 4
-    if (!locked->is_retired && wanted(locked->entries) <= capacity && locked->entries.fits(capacity))
+    // What is still enough holds them all.
+    if (wanted(locked->entries) <= capacity && capacity < locked->entries.capacity())
       locked->entries.rehash(room);
   }
 

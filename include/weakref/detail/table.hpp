@@ -125,10 +125,6 @@ template <class Allocator> class table {
   std::uint32_t fitting_capacity() const noexcept {
     return size() == 0 ? 0 : std::max(4U, size() + size() / 4 + 1);
   }
-  /// Whether its entries fit into so many slots.
-  bool fits(std::size_t capacity) const noexcept {
-    return capacity < this->capacity() && size() <= limit(static_cast<std::uint32_t>(capacity));
-  }
   /// From now on the table has, and keeps, this capacity at least; 0: whatever it needs.
   void keep_capacity(std::uint32_t least) noexcept { reserved_ = least; }
   std::uint32_t kept_capacity() const noexcept { return reserved_; }
