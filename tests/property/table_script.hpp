@@ -168,12 +168,11 @@ class table_script final : public script_base {
     expect(capacity <= std::max<std::uint32_t>(4, 2 * real_.size() + real_.size() / 2 + 1),
            "shrunk to so much");
     expect(real_.size() <= std::uint64_t{capacity} * 4 / 5, "shrunk to so little");
-    expect(real_.fits(capacity) == (capacity < real_.capacity()), "fits()");
     if (is_sparse) {
       expect(capacity < real_.capacity(), "a sparse table finds a smaller one");
       expect(real_.size() < real_.capacity() / 8, "is_sparse() too early");
     }
-    if (!real_.fits(capacity)) return;
+    if (capacity >= real_.capacity()) return;
     rehash_into(capacity);
     expect(!real_.is_sparse() && !real_.is_vacated(), "one that has shrunk shrinks again");
   }
