@@ -542,8 +542,8 @@ WEAKREF_SHOWS("ref.hash.kept") {
 WEAKREF_SHOWS("ref.refused") {
   int called = 0;
   const auto untracked = std::make_shared<thing>();
-  CHECK_THROWS_AS(weakref::ref(untracked, tally{&called}), weakref::untracked_error);
-  CHECK_THROWS_AS(weakref::ref(owner(), tally{&called}), weakref::untracked_error);
+  CHECK_THROWS_AS(static_cast<void>(weakref::ref(untracked, tally{&called})), weakref::untracked_error);
+  CHECK_THROWS_AS(static_cast<void>(weakref::ref(owner(), tally{&called})), weakref::untracked_error);
 }
 
 // -- Callbacks ------------------------------------------------------------------------------------
@@ -756,7 +756,8 @@ WEAKREF_SHOWS("proxy.callback") {
   CHECK(seen == &p);
 }
 WEAKREF_SHOWS("proxy.callback.refused") {
-  CHECK_THROWS_AS(weakref::proxy(std::make_shared<thing>(), [] {}), weakref::untracked_error);
+  CHECK_THROWS_AS(static_cast<void>(weakref::proxy(std::make_shared<thing>(), [] {})),
+                  weakref::untracked_error);
 }
 WEAKREF_SHOWS("proxy.equality") {
   const owner a = make_thing(1), b = make_thing(1), c = make_thing(2);

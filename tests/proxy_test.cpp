@@ -488,8 +488,9 @@ TEST_CASE("proxy: a proxy of a base, or of a const object, with a callback") {
 TEST_CASE("proxy: a callback for an untracked or null owner is refused") {
   int called = 0;
   const auto untracked = std::make_shared<player>();
-  CHECK_THROWS_AS(proxy(untracked, tally{&called}), weakref::untracked_error);
-  CHECK_THROWS_AS(proxy(std::shared_ptr<player>(), tally{&called}), weakref::untracked_error);
+  CHECK_THROWS_AS(static_cast<void>(proxy(untracked, tally{&called})), weakref::untracked_error);
+  CHECK_THROWS_AS(static_cast<void>(proxy(std::shared_ptr<player>(), tally{&called})),
+                  weakref::untracked_error);
   CHECK(untracked.use_count() == 1);
   CHECK(called == 0);
 }

@@ -610,7 +610,8 @@ TEST_CASE("ref: an untracked owner is refused with the type's name and what to d
     CHECK(message.find("adopt") != std::string::npos);
   }
   CHECK(owner.use_count() == 1);
-  CHECK_THROWS_AS((weakref::ref<shape, tally>(nullptr, tally{&heard})), weakref::untracked_error);
+  CHECK_THROWS_AS(static_cast<void>((weakref::ref<shape, tally>(nullptr, tally{&heard}))),
+                  weakref::untracked_error);
 }
 
 TEST_CASE("ref: a callback whose move throws registers nothing") {

@@ -474,9 +474,9 @@ TEST_CASE("tracked: an owner without an object, or an object without an owner, i
   const std::shared_ptr<self_tracked> ownerless_too(std::shared_ptr<int>(), &on_the_stack);
   const std::shared_ptr<int> owner_of_nothing(tracked, nullptr);
   using watcher = weakref::ref<int, tally>;
-  CHECK_THROWS_AS(watcher(null, tally{&heard}), weakref::untracked_error);
-  CHECK_THROWS_AS(watcher(ownerless, tally{&heard}), weakref::untracked_error);
-  CHECK_THROWS_AS(watcher(owner_of_nothing, tally{&heard}), weakref::untracked_error);
+  CHECK_THROWS_AS(static_cast<void>(watcher(null, tally{&heard})), weakref::untracked_error);
+  CHECK_THROWS_AS(static_cast<void>(watcher(ownerless, tally{&heard})), weakref::untracked_error);
+  CHECK_THROWS_AS(static_cast<void>(watcher(owner_of_nothing, tally{&heard})), weakref::untracked_error);
   CHECK_THROWS_AS((weakref::ref<self_tracked, tally>(ownerless_too, tally{&heard})),
                   weakref::untracked_error);
   CHECK(heard == 0);
@@ -718,7 +718,8 @@ TEST_CASE("adopt: nothing stays nothing") {
     CHECK_FALSE(weakref::is_tracked(owner));
     CHECK(weakref::getweakrefcount(owner) == 0);
     CHECK(weakref::getweakrefs(owner).empty());
-    CHECK_THROWS_AS((weakref::ref<image, tally>(owner, tally{&heard})), weakref::untracked_error);
+    CHECK_THROWS_AS(static_cast<void>((weakref::ref<image, tally>(owner, tally{&heard}))),
+                    weakref::untracked_error);
   }
 }
 
@@ -965,7 +966,8 @@ TEST_CASE("enable_weakref: a member of an ordinary object is not tracked through
   const auto owner = std::make_shared<texture>();
   const std::shared_ptr<int> member(owner, &owner->width);
   CHECK_FALSE(weakref::is_tracked(member));
-  CHECK_THROWS_AS((weakref::ref<int, tally>(member, tally{&heard})), weakref::untracked_error);
+  CHECK_THROWS_AS(static_cast<void>((weakref::ref<int, tally>(member, tally{&heard}))),
+                  weakref::untracked_error);
 }
 
 TEST_CASE("enable_weakref: elements of one arena are referents of their own") {

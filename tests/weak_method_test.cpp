@@ -602,7 +602,8 @@ TEST_CASE("WeakMethod: a copy of one with a callback is a plain one") {
 TEST_CASE("WeakMethod: a callback for an untracked or null owner is refused") {
   int called = 0;
   const auto untracked = std::make_shared<button>();
-  CHECK_THROWS_AS(WeakMethod(untracked, &button::click, tally{&called}), weakref::untracked_error);
+  CHECK_THROWS_AS(static_cast<void>(WeakMethod(untracked, &button::click, tally{&called})),
+                  weakref::untracked_error);
   CHECK_THROWS_AS(WeakMethod(std::shared_ptr<button>(), &button::click, tally{&called}),
                   weakref::untracked_error);
   CHECK(untracked.use_count() == 1);

@@ -51,7 +51,7 @@ TEST_CASE("README: references, proxies and methods are made and used as the tabl
 
   CHECK(getweakrefcount(owner) == 2); // those with a callback
   CHECK(getweakrefs(owner) == std::vector<const void*>{&with_nothing, &with_itself});
-  CHECK_THROWS_AS(ref(std::make_shared<Number>(), [] {}), untracked_error);
+  CHECK_THROWS_AS(static_cast<void>(ref(std::make_shared<Number>(), [] {})), untracked_error);
   ref plain(std::make_shared<Number>()); // nobody must hear of the end
 
   owner.reset();
