@@ -477,7 +477,7 @@ TEST_CASE("tracked: an owner without an object, or an object without an owner, i
   CHECK_THROWS_AS(static_cast<void>(watcher(null, tally{&heard})), weakref::untracked_error);
   CHECK_THROWS_AS(static_cast<void>(watcher(ownerless, tally{&heard})), weakref::untracked_error);
   CHECK_THROWS_AS(static_cast<void>(watcher(owner_of_nothing, tally{&heard})), weakref::untracked_error);
-  CHECK_THROWS_AS((weakref::ref<self_tracked, tally>(ownerless_too, tally{&heard})),
+  CHECK_THROWS_AS(static_cast<void>((weakref::ref<self_tracked, tally>(ownerless_too, tally{&heard}))),
                   weakref::untracked_error);
   CHECK(heard == 0);
 }
@@ -832,7 +832,7 @@ TEST_CASE("enable_weakref: a registration without memory changes nothing") {
   auto owner = std::make_shared<texture>();
   {
     const support::failing_allocation failing(0);
-    CHECK_THROWS_AS((weakref::ref<texture, tally>(owner, tally{&heard})), std::bad_alloc);
+    CHECK_THROWS_AS(static_cast<void>((weakref::ref<texture, tally>(owner, tally{&heard}))), std::bad_alloc);
   }
   CHECK(weakref::getweakrefcount(owner) == 0);
   const weakref::ref watcher(owner, tally{&heard});

@@ -604,7 +604,7 @@ TEST_CASE("WeakMethod: a callback for an untracked or null owner is refused") {
   const auto untracked = std::make_shared<button>();
   CHECK_THROWS_AS(static_cast<void>(WeakMethod(untracked, &button::click, tally{&called})),
                   weakref::untracked_error);
-  CHECK_THROWS_AS(WeakMethod(std::shared_ptr<button>(), &button::click, tally{&called}),
+  CHECK_THROWS_AS(static_cast<void>(WeakMethod(std::shared_ptr<button>(), &button::click, tally{&called})),
                   weakref::untracked_error);
   CHECK(untracked.use_count() == 1);
   CHECK(called == 0);
