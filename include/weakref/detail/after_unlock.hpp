@@ -151,7 +151,7 @@ template <class Core, class Node> class after_unlock {
     while (found.dead != nullptr) {
       Node& gone = static_cast<Node&>(*found.dead);
       found.dead = static_cast<entry*>(gone.next);
-      container.release(gone);
+      Core::release_untracked(gone, &container);
     }
   }
   static void help(Core& container, work& found) noexcept {

@@ -223,6 +223,10 @@ template <class Node, class Mutex, class Allocator> class core final : public co
     detail::release_owner<sync>(held);
   }
 
+  /// The same for one of which only the table has known. Of a container that the last one's key has destroyed nothing
+  /// is touched, but its allocator where that has a state.
+  static void release_untracked(Node& gone, core* container) noexcept { drop(gone, 1, container); }
+
   void unpin(Node& pinned) noexcept { drop(pinned, 1, this); }
 
   // --- the death's side (death.hpp, steps 3 and 4) ---------------------------------------------------------
