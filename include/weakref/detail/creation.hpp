@@ -6,6 +6,7 @@
 // Memory and key come first, so that a flight can show the key while the factory runs; then the object, its
 // owner, and the node's place in the watch list. Whatever is not completed is taken back.
 
+#include <weakref/detail/flight.hpp>
 #include <weakref/detail/operations.hpp>
 #include <weakref/referent.hpp>
 
@@ -67,15 +68,20 @@ template <class Core, class Node, class Object> class block_creation {
     });
   }
 
- private:
+ protected:
   Core& container_;
+
+ private:
   block_type* block_;
   Node* node_ = nullptr;
   std::optional<new_entry<Core, Node>> entry_;
 };
 
 /// The factory is called with the key if it accepts it.
-template <class Factory, class Key> decltype(auto) call_factory(Factory& factory, const Key& key) {
+template <class Core, class Factory, class Key>
+decltype(auto) call_factory([[maybe_unused]] const Core& container, Factory& factory, const Key& key) {
+  // Over before anything else is asked of the container, which may be gone.
+  const factory_call inside(&container);
   if constexpr (std::invocable<Factory&, const Key&>) {
     return std::invoke(factory, key);
   } else {
@@ -94,7 +100,7 @@ class object_creation : public block_creation<Core, Node, Object> {
   new_entry<Core, Node>& create() {
     // Straight into its place: the object need not be movable.
     return this->build([this](Object* place) {
-      ::new (static_cast<void*>(place)) Object(detail::call_factory(factory_, this->key()));
+      ::new (static_cast<void*>(place)) Object(detail::call_factory(this->container_, factory_, this->key()));
     });
   }
 
@@ -128,7 +134,7 @@ template <class Core, class Node, class Factory> class owner_creation {
   const auto& key() const noexcept { return std::as_const(entry_.node()).key(); }
 
   new_entry<Core, Node>& create() {
-    auto made = detail::call_factory(factory_, key());
+    auto made = detail::call_factory(container_, factory_, key());
     if (made != nullptr) {
       typename Core::owner_type owner = detail::owner_of<typename Core::sync>(std::move(made));
       const tracking where = container_.require_tracked(owner);
@@ -148,8 +154,9 @@ template <class T, class Deleter> inline constexpr bool is_smart_pointer<std::un
 template <class T> inline constexpr bool is_smart_pointer<std::shared_ptr<T>> = true;
 
 template <class Core, class Node, class Factory> struct choose_creation {
-  using result = std::remove_cvref_t<decltype(detail::call_factory(
-      std::declval<Factory&>(), std::declval<const typename Node::key_type&>()))>;
+  using result =
+      std::remove_cvref_t<decltype(detail::call_factory(std::declval<const Core&>(), std::declval<Factory&>(),
+                                                        std::declval<const typename Node::key_type&>()))>;
   using referent = std::remove_cv_t<typename Node::referent_type>;
   static constexpr bool is_object = std::is_same_v<result, referent> || std::is_base_of_v<referent, result>;
   static_assert(is_object || is_smart_pointer<result>,

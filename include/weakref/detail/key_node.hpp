@@ -182,7 +182,7 @@ template <class Core, class Node, class Factory> class value_creation {
   const owner_type& key() const noexcept { return key_; }
 
   new_entry<Core, Node>& create() {
-    const auto make = [this]() -> decltype(auto) { return detail::call_factory(factory_, key_); };
+    const auto make = [this]() -> decltype(auto) { return detail::call_factory(container_, factory_, key_); };
     entry_.emplace(container_, *container_.make_node(hash_, made_by<decltype(make)>{make}))
         .bind(key_, where_);
     return *entry_;

@@ -137,10 +137,7 @@ decltype(Keep::existing) wait_or_create(Core& container, std::uint32_t hash, Key
     return existing;
   if (result_type existing = wait(creation.key(), &own)) return existing;
 
-  new_entry<Core, Node>& made = [&]() -> new_entry<Core, Node>& {
-    const factory_call inside(&container);
-    return creation.create(); // 3
-  }();
+  new_entry<Core, Node>& made = creation.create(); // 3
   if (made.owner() == nullptr) return result_type();
   result_type result = Keep::of(made);
   Keep keep;

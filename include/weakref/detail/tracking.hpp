@@ -73,6 +73,11 @@ inline referent_header* ours(referent_header* header) noexcept {
 /// inline function, std::get_deleter's too, and one compiled without RTTI finds nothing.
 WEAKREF_API referent_header* block_of(const std::shared_ptr<const void>& owner) noexcept;
 template <class T> referent_header* find_block(const std::shared_ptr<T>& owner) noexcept {
+#if defined(_LIBCPP_VERSION) && WEAKREF_HAS_RTTI
+  // libc++ tells types apart by the address of their type_info, and of the plugins loaded with RTLD_LOCAL the library
+  // shares only the first one's. What a plugin has made itself it finds here.
+  if (const auto* const deleter = std::get_deleter<block_deleter>(owner)) return ours(deleter->header);
+#endif
   return block_of(untyped_owner(owner).get());
 }
 
