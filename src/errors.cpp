@@ -88,7 +88,7 @@ void throw_address_beyond_slots(const void* address) {
   throw address_error(message);
 }
 void throw_too_many_entries() {
-  throw std::length_error("weakref: a table holds no more than four fifths of 2^32 entries");
+  throw std::length_error("weakref: a table holds no more than 2.8 thousand million entries");
 }
 
 void throw_untracked(literal_part type, bool is_null, bool may_accept_untracked) {

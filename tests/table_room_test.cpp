@@ -4,6 +4,7 @@
 #include <weakref/weak_value_dictionary.hpp>
 
 #include "support/dictionary_objects.hpp"
+#include "support/room_allocator.hpp"
 
 #include <weakref/defer.hpp>
 
@@ -35,7 +36,7 @@ template <class T> struct crooked {
   explicit crooked(ledger& where) noexcept : books(&where) {}
   template <class Other> crooked(const crooked<Other>& other) noexcept : books(other.books) {}
   T* allocate(std::size_t count) {
-    if constexpr (std::is_same_v<T, std::uint64_t>) {
+    if constexpr (dictionary_test::is_room<T>) {
       if (const auto words = std::exchange(books->before_table, nullptr)) words();
     }
     auto address = reinterpret_cast<std::uintptr_t>(std::malloc(count * sizeof(T) + 128));

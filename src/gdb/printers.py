@@ -46,14 +46,12 @@ def define_weakref_printers():
 
     def entries_in(table):
         """The addresses of the entries in a detail::table."""
-        slots = table["slots_"]["m_holder"]
-        first, count = int(slots["m_start"]), int(slots["m_size"])
-        if count > 1 << 32:
-            raise Unreadable("a table can't be so large")
+        groups = table["slots_"]
+        first, count = int(groups["words_"]), 8 * int(groups["count_"])
         for start in range(0, count, 512):
-            for slot in words(first + 8 * start, min(512, count - start)):
-                if slot != 0:
-                    yield slot & 0x0000FFFFFFFFFFF8
+            for index, word in enumerate(words(first + 8 * start, min(512, count - start))):
+                if index % 8 != 0 and word != 0:  # the first of each group holds the others' tags
+                    yield word & 0x0000FFFFFFFFFFF8
 
 
     # -- What programs are made of ------------------------------------------------------------------------------

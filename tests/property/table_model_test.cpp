@@ -48,7 +48,7 @@ TEST_CASE("table: one that is large enough grows without reading an entry") {
   for (const unsigned shard_bits : {0U, 4U, 8U}) {
     CAPTURE(shard_bits);
     table real(std::allocator<int>(), shard_bits);
-    table::slots_type slots((std::size_t{1} << (18 - shard_bits)) + 1, 0U);
+    table::slots_type slots(7 * (1U << (9 - shard_bits)), std::allocator<int>());
     real.rehash(slots);
     std::list<weakref::detail::entry> entries;
     std::vector<std::uint32_t> hashes;
@@ -57,7 +57,7 @@ TEST_CASE("table: one that is large enough grows without reading an entry") {
       real.insert(entries.emplace_back(core, hashes.back(), 0U));
     }
     for (auto& each : entries) each.hash = ~each.hash;
-    table::slots_type more(real.grown_capacity(), 0U);
+    table::slots_type more(real.grown_capacity(), std::allocator<int>());
     real.rehash(more);
     std::size_t at = 0;
     for (auto& each : entries) each.hash = hashes[at++];
@@ -108,7 +108,7 @@ TEST_CASE("table: entries above 2^47 are found, moved and taken out, where there
   for (std::uint32_t number = 0; number < 1000; ++number) {
     entries.push_back(::new (static_cast<entry*>(memory) + number) entry(core, number * 0x9e3779b9U, 0U));
     if (!real.has_room()) {
-      decltype(real)::slots_type more(real.grown_capacity(), 0U);
+      decltype(real)::slots_type more(real.grown_capacity(), std::allocator<int>());
       real.rehash(more);
     }
     real.insert(*entries.back());

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// The table alone, beside a std::set of entries: hashes are the script's to choose, so that tags, distances beyond
-// 31, wrapping around the end and shifting back are met as often as it likes. Besides what is found, the layout
-// itself is checked: nobody lies behind a gap, or behind somebody who is nearer to home.
+// The table alone, beside a std::set of entries: hashes are the script's to choose, so that equal tags, distances beyond
+// 7, counts beyond 15, wrapping around the end and calling back are met as often as it likes. Besides what is found, the
+// layout itself is checked: nobody lies behind a gap, and every count is of those who have passed.
 #ifndef WEAKREF_TESTS_PROPERTY_TABLE_SCRIPT_HPP
 #define WEAKREF_TESTS_PROPERTY_TABLE_SCRIPT_HPP
 
@@ -11,6 +11,7 @@
 #include <weakref/detail/table.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <list>
@@ -141,11 +142,7 @@ class table_script final : public script_base {
       expect(real_.has_room(), "no room after growing");
     }
     entry& added = make(hash);
-    if (below(2) == 0) {
-      real_.insert(added);
-    } else {
-      real_.insert(search(hash), added);
-    }
+    real_.insert(added);
     present_.push_back(&added);
   }
   void erase_some(int count) {
@@ -160,14 +157,13 @@ class table_script final : public script_base {
   }
   void forget(const entry& gone) { std::erase(present_, &gone); }
   void rehash_into(std::uint32_t capacity) {
-    slots_type slots(capacity, 0U, slots_type::allocator_type());
+    slots_type slots(capacity, std::allocator<int>());
     real_.rehash(slots);
-    expect(real_.capacity() == capacity, "capacity after a rehash");
+    expect(real_.capacity() / 7 == (capacity + 6) / 7, "capacity after a rehash");
   }
   void shrink(bool is_sparse, std::uint32_t capacity) {
-    expect(capacity <= std::max<std::uint32_t>(4, 2 * real_.size() + real_.size() / 2 + 1),
-           "shrunk to so much");
-    expect(real_.size() <= std::uint64_t{capacity} * 4 / 5, "shrunk to so little");
+    expect(capacity <= 2 * real_.size() * 4 / 3 + 7, "shrunk to so much");
+    expect(real_.size() <= limit(capacity), "shrunk to so little");
     if (is_sparse) {
       expect(capacity < real_.capacity(), "a sparse table finds a smaller one");
       expect(real_.size() < real_.capacity() / 8, "is_sparse() too early");
@@ -177,35 +173,26 @@ class table_script final : public script_base {
     expect(!real_.is_sparse() && !real_.is_vacated(), "one that has shrunk shrinks again");
   }
   void take_all() {
-    slots_type slots;
+    slots_type slots{std::allocator<int>()};
     real_.take_all(slots);
     std::multiset<const entry*> taken;
-    for (const weakref::detail::slot each : slots)
-      if (each != 0) taken.insert(weakref::detail::entry_of(each));
+    slots.for_each([&](const entry& each) { taken.insert(&each); });
     expect(taken == std::multiset<const entry*>(present_.begin(), present_.end()), "what was taken");
     present_.clear();
   }
 
+  static std::uint32_t limit(std::uint32_t capacity) { return capacity - capacity / 4; }
+  std::uint32_t groups() const { return real_.capacity() / 7; }
   std::uint32_t home(const entry& of) const {
     return static_cast<std::uint32_t>(
-        (std::uint64_t{static_cast<std::uint32_t>(of.hash << shard_bits_)} * real_.capacity()) >> 32);
-  }
-  std::uint32_t distance(std::uint32_t at) const {
-    const std::uint32_t from = home(real_[at]);
-    return at >= from ? at - from : at + real_.capacity() - from;
-  }
-
-  table::place search(std::uint32_t hash) const {
-    return real_.find(hash, [](const entry&) { return false; });
+        (std::uint64_t{static_cast<std::uint32_t>(of.hash << shard_bits_)} * groups()) >> 32);
   }
   // What a search found stays true until something changes.
   void compare_searches() {
     for (const searched& before : searches_) {
       if (before.changes != real_.changes()) continue;
       const auto now = real_.find(before.hash, [](const entry&) { return true; });
-      expect(now.found == before.end.found && now.index == before.end.index &&
-                 now.distance == before.end.distance,
-             "a change that was not counted");
+      expect(now.found == before.end.found && now.index == before.end.index, "a change that was not counted");
     }
     if (searches_.size() > 4) searches_.clear();
     const std::uint32_t hash = present_.empty() || below(2) == 0 ? any_hash() : any_entry().hash;
@@ -216,9 +203,8 @@ class table_script final : public script_base {
     compare_searches();
     expect(real_.size() == present_.size(), "size()");
     const std::uint32_t capacity = real_.capacity();
-    expect(std::uint64_t{real_.size()} * 5 <= std::uint64_t{capacity} * 4,
-           "more than four of five slots in use");
-    expect(real_.has_room() == (real_.size() < std::uint64_t{capacity} * 4 / 5), "has_room()");
+    expect(real_.size() <= limit(capacity), "more than three of four slots in use");
+    expect(real_.has_room() == (real_.size() < limit(capacity)), "has_room()");
     expect(!real_.is_crowded() || real_.size() >= std::uint64_t{capacity} * 3 / 5, "is_crowded() too early");
     expect(real_.has_room() || real_.is_crowded(), "is_crowded() too late");
     expect(real_.is_sparse() == (capacity > 64 && real_.size() < capacity / 8), "is_sparse()");
@@ -227,17 +213,37 @@ class table_script final : public script_base {
       const std::uint32_t at = real_.find_entry(*each);
       expect(at != table::none && &real_[at] == each, "an entry is not found");
     }
+    compare_layout();
+  }
+  void compare_layout() {
     std::size_t used = 0;
-    for (std::uint32_t at = 0; at < capacity; ++at) {
-      if (real_.is_empty(at)) continue;
+    std::vector<std::uint32_t> in_group(groups());
+    std::vector<std::array<std::uint32_t, 2>> passed(groups());
+    for (std::uint32_t index = 0; index < real_.index_end(); ++index) {
+      if (real_.is_empty(index)) continue;
       ++used;
-      if (distance(at) == 0) continue;
-      const std::uint32_t before = at == 0 ? capacity - 1 : at - 1;
-      expect(!real_.is_empty(before), "an entry lies behind a gap");
-      if (has_failed()) return;
-      expect(distance(before) + 1 >= distance(at), "an entry lies behind one that is nearer to home");
+      const std::uint32_t at = index / 8;
+      ++in_group[at];
+      for (std::uint32_t group = home(real_[index]); group != at;
+           group = group + 1 == groups() ? 0 : group + 1)
+        ++passed[group][real_[index].hash & 1];
     }
     expect(used == present_.size(), "slots in use");
+    const slots_type& slots = real_.slots();
+    for (std::uint32_t group = 0; group < groups(); ++group) {
+      expect(in_group[group] == 7 || passed[group][0] + passed[group][1] == 0, "an entry lies behind a gap");
+      const std::uint64_t word = slots.words()[group * 8];
+      for (const unsigned odd : {0U, 1U}) {
+        const auto counted = static_cast<std::uint32_t>(word >> (56 + 4 * odd)) & 15;
+        const bool stands_for_many = counted == 15 && in_group[group] == 7;
+        expect(stands_for_many || counted == passed[group][odd], "how many have passed a group");
+      }
+      for (std::uint32_t i = 0; i < 7; ++i) {
+        const auto tag = static_cast<std::uint32_t>(word >> (8 * i)) & 255;
+        const std::uint32_t index = group * 8 + 1 + i;
+        expect(tag == (real_.is_empty(index) ? 0 : 128 | (real_[index].hash & 127)), "a tag");
+      }
+    }
   }
   void end() override {
     while (!present_.empty() && !has_failed()) erase_some(1);

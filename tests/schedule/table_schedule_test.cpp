@@ -2,6 +2,7 @@
 
 // Threads that store, take, iterate and split in one dictionary, in every order.
 #include "scenario.hpp"
+#include "support/room_allocator.hpp"
 
 #include <atomic>
 #include <cstddef>
@@ -355,7 +356,7 @@ template <class T> struct room_allocator : schedule::checked_allocator<T> {
   room_allocator() = default;
   template <class Other> room_allocator(const room_allocator<Other>&) noexcept {}
   T* allocate(std::size_t count) {
-    if constexpr (std::is_same_v<T, weakref::detail::slot>) ++tables();
+    if constexpr (dictionary_test::is_room<T>) ++tables();
     return schedule::checked_allocator<T>::allocate(count);
   }
 };

@@ -21,10 +21,14 @@ struct room_books {
   long refused = 0;
 };
 
+template <class T> inline constexpr bool is_room = false;
+template <class Allocator>
+inline constexpr bool is_room<weakref::detail::unaligned_line<weakref::detail::groups<Allocator>>> = true;
+
 template <class T> class room_allocator {
  public:
   using value_type = T;
-  static constexpr bool is_for_tables = std::is_same_v<T, weakref::detail::slot>;
+  static constexpr bool is_for_tables = is_room<T>;
 
   explicit room_allocator(room_books& where) noexcept : books_(&where) {}
   template <class U> room_allocator(const room_allocator<U>& other) noexcept : books_(other.books()) {}
@@ -56,7 +60,7 @@ template <class T> class room_allocator {
     books_->bytes += count * static_cast<long>(sizeof(T));
     books_->blocks += blocks;
     if constexpr (is_for_tables) {
-      books_->slots += count;
+      books_->slots += (count - blocks) * 7; // one line is there to begin with one
       if (blocks > 0) ++books_->tables;
     }
   }

@@ -90,7 +90,7 @@ template <class Core, class Node> class after_unlock {
     take_dead(wanted(), locked, entries, slots);
   }
   void sweep_all(shard& locked) noexcept {
-    sweep(locked, std::numeric_limits<std::uint32_t>::max(), locked.entries.capacity());
+    sweep(locked, std::numeric_limits<std::uint32_t>::max(), locked.entries.index_end());
   }
   /// Takes the entry there out if nobody else will: it is untracked, and its object is dead. Says whether it was.
   bool take_if_dead(shard& locked, std::uint32_t index) noexcept {
@@ -121,7 +121,7 @@ template <class Core, class Node> class after_unlock {
   [[gnu::noinline]] static void take_dead(work& found, shard& locked, std::uint32_t entries,
                                           std::uint32_t slots) noexcept {
     while (entries != 0 && slots != 0 && locked.entries.size() != 0) {
-      if (locked.rover >= locked.entries.capacity()) locked.rover = 0;
+      if (locked.rover >= locked.entries.index_end()) locked.rover = 0;
       if (!locked.entries.is_empty(locked.rover)) {
         if (is_dead(static_cast<Node&>(locked.entries[locked.rover]))) {
           take(found, locked, locked.rover);

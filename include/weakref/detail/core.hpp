@@ -112,7 +112,7 @@ template <class Node, class Mutex, class Allocator> class core final : public co
         before = {&shard_, shard_.entries.changes(), find_place(hash, match)};
       return before.found;
     }
-    Node& at(std::uint32_t index) const noexcept { return static_cast<Node&>(shard_.entries[index]); }
+    Node& at(std::size_t index) const noexcept { return static_cast<Node&>(shard_.entries[index]); }
     /// Of one that is stored: get_or_create's end flights, try_emplace's lie in their objects' blocks.
     void count_creation_of([[maybe_unused]] const Node& stored,
                            [[maybe_unused]] const flight* ending) const noexcept {
@@ -126,7 +126,7 @@ template <class Node, class Mutex, class Allocator> class core final : public co
         if (detail::is_expired<sync>(replaced.weak())) shard_.counters.eviction();
       }
     }
-    void take_out(std::uint32_t index) const noexcept { shard_.entries.erase(index); }
+    void take_out(std::size_t index) const noexcept { shard_.entries.erase(index); }
 
    private:
     shard& shard_;
@@ -236,7 +236,7 @@ template <class Node, class Mutex, class Allocator> class core final : public co
         shards_.may_be_used_by_this_thread(),
         "a referent of a container without locks (weakref::local) dies on another thread than the one that "
         "first stored in the container; take the container of the same name in namespace weakref");
-    slots_type vacated{typename slots_type::allocator_type(allocator_)}; // freed after the unlock
+    slots_type vacated(allocator_); // freed after the unlock
     const access<false> home(*this, evicted.hash);
     const std::uint32_t index = home->entries.find_entry(evicted);
     if (index == none) return &discard_released;
@@ -262,14 +262,12 @@ template <class Node, class Mutex, class Allocator> class core final : public co
   /// O(entries).
   void clear() noexcept {
     shards_.for_each([this](shard& each) {
-      slots_type slots{typename slots_type::allocator_type(allocator_)};
+      slots_type slots(allocator_);
       {
         const access<false> locked(*this, each);
         locked->entries.take_all(slots);
       }
-      for (const slot s : slots) {
-        if (s != 0) release(static_cast<Node&>(*entry_of(s)));
-      }
+      slots.for_each([this](entry& each_entry) { release(static_cast<Node&>(each_entry)); });
     });
   }
 
@@ -296,8 +294,9 @@ template <class Node, class Mutex, class Allocator> class core final : public co
     const std::uint32_t capacity = table_type::capacity_for(shards_.share_of(entries));
     if (shards_.should_split(entries)) shards_.split();
     shards_.for_each([&](shard& each) {
-      slots_type room{typename slots_type::allocator_type(allocator_)};
-      while (!keep_room(each, capacity, room)) room.resize(capacity, slot{0}); // with no lock held
+      slots_type room(allocator_);
+      while (!keep_room(each, capacity, room))
+        slots_type(capacity, allocator_).swap(room); // with no lock held
     });
   }
 
@@ -325,9 +324,9 @@ template <class Node, class Mutex, class Allocator> class core final : public co
       capacity = wanted(locked->entries);
       if (capacity >= locked->entries.capacity()) return;
     }
-    slots_type room{typename slots_type::allocator_type(allocator_)};
+    slots_type room(allocator_);
     try {
-      room.resize(capacity, slot{0}); // 3
+      slots_type(capacity, allocator_).swap(room); // 3
     } catch (...) {
       return;
     }
@@ -342,15 +341,15 @@ template <class Node, class Mutex, class Allocator> class core final : public co
     constexpr std::uint32_t step = 512;
     std::size_t taken = 0;
     shards_.for_each([&](shard& each) {
-      std::uint32_t capacity = 0;
+      std::uint32_t end = 0;
       for (std::uint64_t looked = 0;; looked += step) {
         after_unlock<core, Node> after(*this);
         const access<false> locked(*this, each);
-        if (each.entries.capacity() != capacity) { // moved by somebody else: all of it again
-          capacity = each.entries.capacity();
+        if (each.entries.index_end() != end) { // moved by somebody else: all of it again
+          end = each.entries.index_end();
           looked = 0;
         }
-        if (!each.may_hold_dead || looked >= capacity) return after.shrink(each);
+        if (!each.may_hold_dead || looked >= end) return after.shrink(each);
         const std::uint32_t before = each.entries.size();
         after.sweep(each, step, step);
         taken += before - each.entries.size();
@@ -360,7 +359,7 @@ template <class Node, class Mutex, class Allocator> class core final : public co
   }
 
  private:
-  using memory = line_memory<Allocator>;
+  using memory = line_memory<Allocator, core>;
   static constexpr bool stateless = std::is_empty_v<Allocator> && std::is_default_constructible_v<Allocator>;
   using node_allocator = typename std::allocator_traits<Allocator>::template rebind_alloc<Node>;
   using node_traits = std::allocator_traits<node_allocator>;
@@ -370,7 +369,7 @@ template <class Node, class Mutex, class Allocator> class core final : public co
     const access<false> locked(*this, each);
     if (locked->is_retired) return true;
     auto& entries = locked->entries;
-    if (entries.capacity() < room.size()) entries.rehash(room);
+    if (entries.capacity() < room.capacity()) entries.rehash(room);
     if (entries.capacity() < capacity) return false;
     entries.keep_capacity(std::max(capacity, entries.kept_capacity()));
     return true;

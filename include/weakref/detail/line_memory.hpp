@@ -25,15 +25,13 @@ inline constexpr std::size_t line_bytes = 64;
 template <class Allocator> inline constexpr bool aligns_to_lines = false;
 template <class T> inline constexpr bool aligns_to_lines<std::allocator<T>> = true;
 
-template <class Allocator> class line_memory {
-  struct alignas(line_bytes) line {
-    std::byte bytes[line_bytes];
-  };
-  struct alignas(void*) unaligned_line {
-    std::byte bytes[line_bytes];
-  };
+/// What the allocator is asked for; its type says what for.
+template <class For> struct alignas(line_bytes) line { std::byte bytes[line_bytes]; };
+template <class For> struct alignas(void*) unaligned_line { std::byte bytes[line_bytes]; };
+
+template <class Allocator, class For> class line_memory {
   static constexpr bool is_obeyed = aligns_to_lines<Allocator>;
-  using unit = std::conditional_t<is_obeyed, line, unaligned_line>;
+  using unit = std::conditional_t<is_obeyed, line<For>, unaligned_line<For>>;
   using unit_allocator = typename std::allocator_traits<Allocator>::template rebind_alloc<unit>;
   using traits = std::allocator_traits<unit_allocator>;
 

@@ -168,7 +168,7 @@ template <class Node> struct put_result {
 template <class Shard, class After, class Slots>
 std::uint32_t make_room(Shard& shard, After& after, Slots& room) noexcept {
   auto& entries = shard.entries;
-  if (room.size() > entries.capacity()) {
+  if (room.capacity() > entries.capacity()) {
     entries.rehash(room);
     return 0;
   }
@@ -193,8 +193,8 @@ put_result<Node> try_put(Core& container, new_entry<Core, Node>& added, Keep& ke
   const auto place = shard.find_place(added.node().hash, match, before);
   if (place.found == nullptr) {
     if (!keep.inserts) return result;
-    if (room.empty() && entries.has_room()) [[likely]] {
-      entries.insert(place, added.node());
+    if (room.count() == 0 && entries.has_room()) [[likely]] {
+      entries.insert(added.node());
     } else {
       result.missing_capacity = detail::make_room(*shard, after, room);
       if (result.missing_capacity != 0) return result;
@@ -228,17 +228,16 @@ template <bool user_code, class Node, class Core, class Match, class Keep>
 put_result<Node> put_unreleased(Core& container, new_entry<Core, Node>& added, Keep& keep, Match&& match,
                                 flight* ending = nullptr, typename Core::last_look before = {}) {
   using slots_type = typename Core::slots_type;
-  const typename slots_type::allocator_type allocator(container.allocator());
-  slots_type room(allocator);
+  slots_type room(container.allocator());
   for (;;) {
     auto result = detail::try_put<user_code, Node>(container, added, keep, match, ending, before, room);
     if (result.missing_capacity == 0) return result;
     // Room is made with no lock held; then everything is looked at again.
-    if (result.missing_capacity <= room.size()) throw_too_many_entries();
+    if (result.missing_capacity <= room.capacity()) throw_too_many_entries();
     if (container.all_shards().should_split(result.missing_capacity)) {
       container.all_shards().split();
     } else {
-      room = slots_type(result.missing_capacity, slot{0}, allocator);
+      slots_type(result.missing_capacity, container.allocator()).swap(room);
     }
   }
 }
@@ -343,9 +342,9 @@ template <class Node, class Core> class pinned_entry {
     after_unlock<Core, Node> after(container_);
     typename Core::template access<false> shard(container_, chosen);
     const auto& entries = shard->entries;
-    for (std::uint32_t looked = 0; looked < entries.capacity() && entries.size() != 0;
+    for (std::uint32_t looked = 0; looked < entries.index_end() && entries.size() != 0;
          ++looked, ++shard->rover) {
-      if (shard->rover >= entries.capacity()) shard->rover = 0;
+      if (shard->rover >= entries.index_end()) shard->rover = 0;
       while (!entries.is_empty(shard->rover)) {
         Node& seen = shard.at(shard->rover);
         owner = detail::lock_owner<typename Core::sync>(seen.weak());

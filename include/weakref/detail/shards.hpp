@@ -153,7 +153,7 @@ template <class Node, class Mutex, class Allocator> class shards {
 
  private:
   static_assert(alignof(shard) == line_bytes, "the mutex asks for more alignment than a cache line has");
-  using memory = line_memory<Allocator>;
+  using memory = line_memory<Allocator, shard>;
   using counts = std::array<std::uint32_t, std::size_t{1} << max_bits>;
 
   std::size_t index_of(std::uint32_t hash) const noexcept { return hash >> (32 - bits_); }
@@ -176,7 +176,7 @@ template <class Node, class Mutex, class Allocator> class shards {
 template <class Node, class Mutex, class Allocator>
 auto shards<Node, Mutex, Allocator>::count_per_shard() const noexcept -> counts {
   counts expected{};
-  for (std::uint32_t i = 0; i < first_.entries.capacity(); ++i) {
+  for (std::uint32_t i = 0; i < first_.entries.index_end(); ++i) {
     if (!first_.entries.is_empty(i)) ++expected[index_of(first_.entries[i].hash)];
   }
   return expected;
@@ -190,8 +190,7 @@ auto shards<Node, Mutex, Allocator>::make_array(const counts& expected) -> shard
   try {
     for (std::size_t i = 0; i < count; ++i) {
       // A quarter more, for what others store meanwhile.
-      slots_type slots(table_type::capacity_for(expected[i] + expected[i] / 4 + 2), slot{0},
-                       typename slots_type::allocator_type(allocator_));
+      slots_type slots(table_type::capacity_for(expected[i] + expected[i] / 4 + 2), allocator_);
       array[i].entries.rehash(slots);
     }
   } catch (...) {
@@ -207,7 +206,7 @@ bool shards<Node, Mutex, Allocator>::try_move_to(shard* array) noexcept {
   for (std::size_t i = 0; i < std::size_t{1} << bits_; ++i) {
     if (table_type::capacity_for(expected[i]) > array[i].entries.capacity()) return false;
   }
-  for (std::uint32_t i = 0; i < first_.entries.capacity(); ++i) {
+  for (std::uint32_t i = 0; i < first_.entries.index_end(); ++i) {
     if (!first_.entries.is_empty(i))
       array[index_of(first_.entries[i].hash)].entries.insert(first_.entries[i]);
   }
@@ -227,7 +226,7 @@ template <class Node, class Mutex, class Allocator> void shards<Node, Mutex, All
 
     shard* const array = make_array(expected); // 2
 
-    slots_type old_slots{typename slots_type::allocator_type(allocator_)};
+    slots_type old_slots(allocator_);
     first_.mutex.lock(); // 3
     const bool is_done = !first_.is_retired && try_move_to(array);
     if (is_done) {
