@@ -11,29 +11,32 @@ inline namespace v0 {
 namespace detail {
 
 namespace {
-// Guards wait_point::creator and thread_record::waiting_for of all threads.
+// Guards waiting::creator and thread_record::waits of all threads.
 constinit adaptive_mutex wait_graph;
 } // namespace
 
-void begin_wait(wait_point& awaited) {
-  thread_record& self = this_thread();
+constinit std::atomic<std::uint32_t> deliveries{0};
+
+bool begin_wait(waiting& self) noexcept {
+  thread_record& thread = this_thread();
   const std::lock_guard lock(wait_graph);
   // Followed records are alive: each belongs to a creator that is inside its flight.
-  for (const thread_record* at = awaited.creator; at != nullptr;) {
-    if (at == &self) throw_recursive_creation();
-    at = at->waiting_for == nullptr ? nullptr : at->waiting_for->creator;
+  for (const thread_record* at = self.creator; at != nullptr;) {
+    if (at == &thread) return false;
+    at = at->waits == nullptr ? nullptr : at->waits->creator;
   }
-  self.waiting_for = &awaited;
+  thread.waits = &self;
+  return true;
 }
 
 void end_wait() noexcept {
   const std::lock_guard lock(wait_graph);
-  this_thread().waiting_for = nullptr;
+  this_thread().waits = nullptr;
 }
 
-void end_flight(wait_point& awaited) noexcept {
+void end_flight(waiting* waiters) noexcept {
   const std::lock_guard lock(wait_graph);
-  awaited.creator = nullptr;
+  for (waiting* each = waiters; each != nullptr; each = each->next) each->creator = nullptr;
 }
 
 void throw_recursive_creation() {

@@ -507,6 +507,19 @@ TEST_CASE("get_or_create: a factory that erases its own key, or clears, does not
   CHECK(items.get(1) == made);
 }
 
+TEST_CASE("get_or_create: a factory that changes the key that it was given for is told so all the same") {
+  Items items;
+  int key = 1;
+  const auto made = items.get_or_create(key, [&] {
+    key = 2;
+    CHECK_THROWS_AS((void)items.get_or_create(1, [] { return Item(6); }), std::logic_error);
+    return Item(5);
+  });
+  CHECK(items.get(1) == made);
+  CHECK(made->number == 5);
+  CHECK(items.size() == 1);
+}
+
 // 17
 TEST_CASE("get_or_create: a factory that asks for its own key is told so") {
   Items items;

@@ -37,7 +37,7 @@ template <class T, class Block> std::shared_ptr<T> own_block(Block& made, T* poi
   try {
     return made.template own<T>(pointer);
   } catch (...) {
-    made.control_block_gone();
+    detail::control_block_gone(made.header);
     throw;
   }
 }

@@ -247,14 +247,15 @@ class WeakValueDictionary
     return this->look_.with(std::forward<K>(k), [&](auto&& key) -> std::pair<owner, bool> {
       using direct = decltype(key);
       const std::uint32_t hash = this->look_.hash(key);
+      typename core::last_look missed;
       if (owner found = detail::find_owner<look::template runs_user_code<direct>, node>(
-              present, hash, this->look_.matcher(key)))
+              present, hash, this->look_.matcher(key), &missed))
         return {std::move(found), false};
       detail::block_creation<core, node, std::remove_cv_t<T>> creation(present, hash,
                                                                        std::forward<direct>(key));
       auto& made = creation.construct(std::forward<Args>(args)...);
       detail::keep_owner<core, node> keep;
-      if (!this->put(present, made, keep)) return {std::move(keep.existing), false};
+      if (!this->put(present, made, keep, missed)) return {std::move(keep.existing), false};
       return {made.take_owner(), true};
     });
   }
@@ -270,7 +271,7 @@ class WeakValueDictionary
   /// is held during the factory, and it may use the container.
   ///
   /// Cost: a hit allocates nothing. A T and its node are one allocation; a pointer's object, if it is not
-  /// tracked yet, and its node are one each; what others may wait on takes one while it lasts.
+  /// tracked yet, and its node are one each.
   /// Throws: what the factory throws; std::logic_error if waiting would close a cycle: a factory that asks for
   /// its own key, directly or through other threads' factories; untracked_error for an untracked shared_ptr
   /// with other owners; std::bad_alloc. Runs user code: the factory, no lock held.

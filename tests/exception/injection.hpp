@@ -127,7 +127,7 @@ inline void check_thread_record() {
   CHECK(thread.depth == 0);
   CHECK(thread.first_death == nullptr);
   CHECK(thread.first_work == nullptr);
-  CHECK(thread.waiting_for == nullptr);
+  CHECK(thread.waits == nullptr);
 }
 
 /// Calls `run` with the failure after `budget` calls. Says whether one left it; a failure that it swallowed is

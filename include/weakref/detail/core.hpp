@@ -47,6 +47,7 @@ namespace detail {
 template <class Node, class Mutex, class Allocator> class core final : public core_base {
  public:
   using sync = sync_of<Mutex>;
+  using node_type = Node;
   using referent_type = typename Node::referent_type;
   using owner_type = std::shared_ptr<referent_type>;
   using table_type = table<Allocator>;
@@ -232,22 +233,15 @@ template <class Node, class Mutex, class Allocator> class core final : public co
   // --- the death's side (death.hpp, steps 3 and 4) ---------------------------------------------------------
 
   discard_function evict(entry& evicted) noexcept override {
-    WEAKREF_ASSERT(
-        shards_.may_be_used_by_this_thread(),
-        "a referent of a container without locks (weakref::local) dies on another thread than the one that "
-        "first stored in the container; take the container of the same name in namespace weakref");
-    slots_type vacated(allocator_); // freed after the unlock
-    const access<false> home(*this, evicted.hash);
-    const std::uint32_t index = home->entries.find_entry(evicted);
-    if (index == none) return &discard_released;
-    home.take_out(index);
-    home->counters.eviction();
-    if (home->entries.is_vacated()) [[unlikely]]
-      home->entries.take_all(vacated);
-    // The node is given back to the allocator after the unlock, when the container may be gone: a stateless
-    // allocator is made anew then, another one is kept alive in the core.
-    if constexpr (!stateless) add_ref();
-    return &discard_evicted;
+    return take_out_dead(evicted) ? &discard_evicted : &discard_released;
+  }
+  /// Both steps, for a node that is its dead referent's only watcher.
+  static void discard_dead(Node& gone) noexcept {
+    if (static_cast<core*>(gone.core)->take_out_dead(gone)) [[likely]] {
+      discard_evicted(gone);
+    } else {
+      discard_released(gone);
+    }
   }
 
   /// The container object ends: destroys the contents and gives up the container's count. Inside user code
@@ -383,6 +377,26 @@ template <class Node, class Mutex, class Allocator> class core final : public co
     const Allocator allocator(allocator_);
     this->~core();
     memory::deallocate(allocator, this, sizeof(core));
+  }
+
+  /// False if somebody else has taken it out.
+  bool take_out_dead(entry& evicted) noexcept {
+    WEAKREF_ASSERT(
+        shards_.may_be_used_by_this_thread(),
+        "a referent of a container without locks (weakref::local) dies on another thread than the one that "
+        "first stored in the container; take the container of the same name in namespace weakref");
+    slots_type vacated(allocator_); // freed after the unlock
+    const access<false> home(*this, evicted.hash);
+    const std::uint32_t index = home->entries.find_entry(evicted);
+    if (index == none) return false;
+    home.take_out(index);
+    home->counters.eviction();
+    if (home->entries.is_vacated()) [[unlikely]]
+      home->entries.take_all(vacated);
+    // The node is given back to the allocator after the unlock, when the container may be gone: a stateless
+    // allocator is made anew then, another one is kept alive in the core.
+    if constexpr (!stateless) add_ref();
+    return true;
   }
 
   template <class... Args>

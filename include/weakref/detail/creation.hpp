@@ -27,7 +27,7 @@ namespace detail {
 /// derived.
 template <class Core, class Node, class Object> class block_creation {
   using allocator_type = std::remove_cvref_t<decltype(std::declval<Core&>().allocator())>;
-  using block_type = block<Object, allocator_type, typename Core::sync, Node>;
+  using block_type = block<Object, allocator_type, typename Core::sync, Core>;
   static_assert(can_be_tracked<typename Core::referent_type, typename Core::sync>,
                 "without RTTI only classes derived from enable_weakref are tracked");
 
@@ -45,7 +45,7 @@ template <class Core, class Node, class Object> class block_creation {
   ~block_creation() {
     if (entry_.has_value()) return; // node and block go with their owner
     container_.destroy_unbound(*node_);
-    block_->control_block_gone(); // there is none
+    detail::control_block_gone(block_->header); // there is none
   }
   block_creation(const block_creation&) = delete;
   block_creation& operator=(const block_creation&) = delete;

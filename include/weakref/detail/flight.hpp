@@ -2,20 +2,29 @@
 #ifndef WEAKREF_DETAIL_FLIGHT_HPP
 #define WEAKREF_DETAIL_FLIGHT_HPP
 
-// Single flight: of all threads that want to create the object of one key, one does, and the others wait for
-// it.
+// Single flight: of all threads that want to create the object of one key, one does, and the others wait for it.
 //
-// A flight lies on its creator's stack and hangs in its shard's list, under the shard's lock, while the
-// factory runs. Its `landing` is where the result will be: creator and waiters share it, so nobody waits for
-// anybody to leave. Who finds a flight takes its landing along under that lock, so that from this moment on
-// it gets this flight's object, even if its creator drops it at once. (A landing made by the first waiter
-// instead spared the creator an allocation, and lost flights that ended while the waiter allocated. And
-// one that nobody had waited at, kept for the shard's next flight, was made by code that may be in a plugin and gone.)
+// A flight lies on its creator's stack and hangs in its shard's list, under the shard's lock, while the factory runs. Who
+// finds it there hangs a waiter, which lies on his own stack, into the flight's list, under that lock: from this moment on
+// he gets this flight's object, even if its creator drops it at once. The creator takes the flight down under the lock,
+// and then has the list of waiters for himself: he writes into each the result, and tells him. Nothing is allocated.
 //
-// Waiting threads form a graph: thread -> landing -> its creator -> what that one waits for. An edge that
-// would close a cycle is refused. The graph is read and changed under one lock of the process, which only
-// waiting takes. When a flight is over its landing names no creator any more: an edge to a thread that is
-// about to wake up must not look like a cycle.
+// A waiter may be gone as soon as he is told. So nothing of his is touched after that, and he sleeps at a word that
+// belongs to the process.
+//
+// Waiting threads form a graph: thread -> its waiter -> the creator -> what that one waits for. An edge that would close a
+// cycle is refused. The graph is read and changed under one lock of the process, which only waiting takes. Before he
+// tells anybody the creator takes his name off the waiters: an edge to a thread that is about to wake up must not look
+// like a cycle.
+//
+// Races, and what decides them:
+//
+//   a waiter comes    | the flight's end     | the shard's lock: he is in the list that the creator takes along, or finds
+//                     |                      | no flight any more
+//   a waiter sleeps   | he is told           | `is_told` and then `deliveries` are written, and read the other way round
+//   a waiter leaves   | he is told           | `is_told` is the last that is touched of him
+//   a waiter leaves   | the graph is walked  | the graph's lock: he is out of it before he goes
+//   a wait is refused | the flight's end     | can't be: its creator waits, directly or not, for the thread that is refused
 
 #include <weakref/assert.hpp>
 #include <weakref/detail/sync.hpp>
@@ -23,59 +32,67 @@
 
 #include <atomic>
 #include <cstdint>
-#include <memory>
 #include <utility>
 
 namespace weakref {
 inline namespace v0 {
 namespace detail {
 
-/// What a thread waits for: somebody's flight. The creator is guarded by the wait graph's lock.
-struct wait_point {
-  const thread_record* creator = &this_thread();
+/// A thread that waits for another's flight; on its stack.
+struct waiting {
+  waiting* next = nullptr; // in the flight's list
+  const thread_record* creator =
+      nullptr; // for whom; guarded by the wait graph's lock once this is in the graph
+  std::atomic<std::uint32_t> is_told{0}; // there will be no more of the flight
 };
+/// And what it gets: empty if the creation failed. Result is a std::shared_ptr or a std::optional.
+template <class Result> struct waiter : waiting { Result result; };
 
-/// Enters the edge from this thread. Throws std::logic_error if that would close a cycle.
-WEAKREF_API void begin_wait(wait_point& awaited);
+/// Enters the edge from this thread. False, and nothing is entered, if that would close a cycle.
+WEAKREF_API bool begin_wait(waiting& self) noexcept;
 WEAKREF_API void end_wait() noexcept;
-/// The flight is over: nobody waits for its creator any more.
-WEAKREF_API void end_flight(wait_point& awaited) noexcept;
+/// Nobody in this list waits for its creator any more.
+WEAKREF_API void end_flight(waiting* waiters) noexcept;
 [[noreturn]] WEAKREF_API void throw_recursive_creation();
 
-/// Where the result of a flight arrives. Result is a std::shared_ptr or a std::optional.
-template <class Result> struct landing : wait_point {
-  enum : std::uint32_t { in_flight, landed };
-  std::atomic<std::uint32_t> state{in_flight};
-  Result result; // written before the state says landed
+/// Counts the ends of flights that somebody waited for. One word for the whole process, as with callbacks.
+extern WEAKREF_API std::atomic<std::uint32_t> deliveries;
 
-  /// By the creator, with a result and no lock. A copy that throws counts, for those who wait, as a failure: they
-  /// look again.
-  template <class Sync> void arrive(const Result& from) noexcept {
-    try {
-      if constexpr (requires { result.emplace(*from); }) {
-        result.emplace(*from);
-      } else {
-        result = from;
-      }
-    } catch (...) {}
-    finish<Sync>();
-  }
-  /// The end, with the result, if there is one, in its place.
-  template <class Sync> void finish() noexcept {
-    detail::end_flight(*this);
+/// By the creator, with no lock, when the flight is down: gives its waiters the result, if there is one. A copy that
+/// throws counts, for him who gets none, as a failure: he looks again.
+template <class Sync, class Result> void deliver(waiting* waiters, const Result* result) noexcept {
+  if (waiters == nullptr) return;
+  detail::end_flight(waiters);
+  for (waiting* each = waiters; each != nullptr;) {
+    waiting* const next = each->next;
+    if (result != nullptr) {
+      try {
+        Result& place = static_cast<waiter<Result>*>(each)->result;
+        if constexpr (requires { place.emplace(**result); }) {
+          place.emplace(**result);
+        } else {
+          place = *result;
+        }
+      } catch (...) {}
+    }
     Sync::point(sync_point::unlocked);
-    // release: pairs with the acquire in wait(); the result is seen
-    state.store(landed, std::memory_order_release);
-    Sync::notify_all(state);
+    // release: pairs with the acquire in sleep(); the result is seen
+    each->is_told.store(1, std::memory_order_release);
+    each = next;
   }
-  /// Empty if the creation failed.
-  template <class Sync> Result wait() {
-    detail::begin_wait(*this);
-    while (state.load(std::memory_order_acquire) == in_flight) Sync::wait(state, std::uint32_t{in_flight});
-    end_wait();
-    return result;
+  Sync::point(sync_point::unlocked);
+  // release: pairs with the acquire in sleep(); who sees this count sees that he is told
+  deliveries.fetch_add(1, std::memory_order_release);
+  Sync::notify_all(deliveries);
+}
+/// Until this waiter is told.
+template <class Sync> void sleep(const waiting& self) noexcept {
+  for (;;) {
+    const std::uint32_t seen = deliveries.load(std::memory_order_acquire);
+    if (self.is_told.load(std::memory_order_acquire) != 0) return;
+    Sync::wait(deliveries, seen);
   }
-};
+}
 
 /// A factory that runs on this thread, for a container with this core: so that the container's end can say that it came
 /// too early. (Not its core's end: std::exit in a factory is no mistake, and the factory does not come back from it.)
@@ -110,13 +127,28 @@ struct factory_call {
   bool is_orphan = false;
 };
 
-/// A creation in progress. Guarded by the lock of the shard in whose list it hangs.
+/// A creation in progress. Guarded by the lock of the shard in whose list it hangs. (Without initializers: who finds
+/// what he looks for has one on his stack too, and pays nothing for it.)
 struct flight {
-  flight* next = nullptr;
-  std::uint32_t hash = 0;
-  const void* key = nullptr;         // the creator's own
-  std::shared_ptr<void> destination; // landing<Result>
-  bool is_awaited = false;           // somebody else has that landing too
+  flight* next;
+  std::uint32_t hash;
+  const void* key;
+  const thread_record* creator;
+  waiting* waiters;
+
+  void add(waiting& added) noexcept {
+    added.creator = creator;
+    added.next = waiters;
+    waiters = &added;
+  }
+  bool remove(const waiting& gone) noexcept {
+    for (waiting** at = &waiters; *at != nullptr; at = &(*at)->next) {
+      if (*at != &gone) continue;
+      *at = gone.next;
+      return true;
+    }
+    return false;
+  }
 };
 
 /// The flights of a shard, usually none or one.
@@ -135,6 +167,9 @@ class flight_list {
     flight** at = &first_;
     while (*at != &gone) at = &(*at)->next;
     *at = gone.next;
+  }
+  void remove(const waiting& gone) noexcept {
+    for (flight* each = first_; each != nullptr && !each->remove(gone);) each = each->next;
   }
   template <class Match> flight* find(std::uint32_t hash, Match&& match) const {
     for (flight* each = first_; each != nullptr; each = each->next) {

@@ -33,7 +33,7 @@ template <class T, class Value> struct key_item {
 /// Makes a mapped value in its place from what a function returns.
 template <class F> struct made_by { const F& function; };
 
-template <class T, class Value> struct key_node : ref<T>, entry {
+template <class T, class Value> struct key_node : entry, ref<T> {
   using referent_type = T;
   /// Whether a container of these splits into shards when it has grown, unless told otherwise.
   static constexpr bool splits_by_itself = true;
@@ -105,9 +105,10 @@ template <class Core, class Node> struct keep_value {
     if (detail::is_expired<typename Core::sync>(found.weak())) return std::nullopt;
     return std::optional<typename Node::mapped_type>(std::in_place, std::as_const(found.mapped));
   }
-  static std::optional<typename Node::mapped_type> of(const new_entry<Core, Node>& made) {
+  static std::optional<typename Node::mapped_type> before_stored(const new_entry<Core, Node>& made) {
     return std::as_const(made.node().mapped);
   }
+  static void after_stored(std::optional<typename Node::mapped_type>&, new_entry<Core, Node>&) noexcept {}
 };
 
 /// Keeps a living entry.

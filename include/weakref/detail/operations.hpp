@@ -84,7 +84,11 @@ template <class Core, class Node> struct keep_owner {
   static typename Core::owner_type look(Node& found) noexcept {
     return detail::lock_owner<typename Core::sync>(found.weak());
   }
-  static typename Core::owner_type of(const new_entry<Core, Node>& made) { return made.owner(); }
+  /// And of one that get_or_create has made: this much beforehand, since a copy may throw, and the rest.
+  static typename Core::owner_type before_stored(const new_entry<Core, Node>&) noexcept { return nullptr; }
+  static void after_stored(typename Core::owner_type& result, new_entry<Core, Node>& stored) noexcept {
+    result = stored.take_owner();
+  }
 };
 
 /// Replaces whatever is there.
@@ -101,14 +105,18 @@ template <class Core, class Node> struct assign {
 
 /// What Keep::look says of the matching entry; empty if there is none alive. The result is made in the caller's
 /// place: to be moved once costs an owner more than to be looked up (its halves are written one by one, and a
-/// processor waits until both can be read together).
+/// processor waits until both can be read together). Who will store what is not there has what is known of the place
+/// noted in `missed`.
 template <bool user_code, class Keep, class Node, class Core, class Match>
-decltype(Keep::existing) find(Core& container, std::uint32_t hash, Match&& match) {
+decltype(Keep::existing) find(Core& container, std::uint32_t hash, Match&& match,
+                              typename Core::last_look* missed = nullptr) {
   using result_type = decltype(Keep::existing);
   after_unlock<Core, Node> after(container);
   typename Core::template access<user_code> shard(container, hash);
-  Node* const found = shard.find(hash, match);
+  const auto place = shard.find_place(hash, match);
+  auto* const found = static_cast<Node*>(place.found);
   result_type result = found == nullptr ? result_type() : Keep::look(*found);
+  if (missed != nullptr && !result) *missed = {&*shard, shard->entries.changes(), place};
   shard->counters.look_up(static_cast<bool>(result));
   after.tidy(*shard);
   return result;
@@ -116,8 +124,9 @@ decltype(Keep::existing) find(Core& container, std::uint32_t hash, Match&& match
 
 /// An owner of the referent of the matching entry; empty if there is none alive.
 template <bool user_code, class Node, class Core, class Match>
-typename Core::owner_type find_owner(Core& container, std::uint32_t hash, Match&& match) {
-  return detail::find<user_code, keep_owner<Core, Node>, Node>(container, hash, match);
+typename Core::owner_type find_owner(Core& container, std::uint32_t hash, Match&& match,
+                                     typename Core::last_look* missed = nullptr) {
+  return detail::find<user_code, keep_owner<Core, Node>, Node>(container, hash, match, missed);
 }
 
 template <bool user_code, class Node, class Core, class Match>
@@ -156,56 +165,60 @@ bool visit_entry(Core& container, std::uint32_t hash, Match&& match, F&& f) {
 
 /// Two registers: a larger one would come back through memory.
 template <class Node> struct put_result {
-  Node* replaced = nullptr;           // for the caller to release
-  std::uint32_t missing_capacity = 0; // nothing happened: the table must grow to this first
+  Node* replaced = nullptr; // for the caller to release
   bool is_stored = false;
+  bool is_full = false; // nothing happened: the table needs room first
 };
 
-/// Under the lock, where one more entry does not fit or room was made for it: 0 if it fits now, else the capacity that
-/// is needed. Moves the entries into `room` if that is larger, which holds the old slots then. Once made it is used,
-/// although a sweep or an erasure may have freed a slot meanwhile: else each store into a table that stays nearly full
-/// would sweep all of it, and make room anew.
-template <class Shard, class After, class Slots>
-std::uint32_t make_room(Shard& shard, After& after, Slots& room) noexcept {
-  auto& entries = shard.entries;
-  if (room.capacity() > entries.capacity()) {
-    entries.rehash(room);
-    return 0;
+/// Makes the shard of this hash have room for one more entry, at least for a moment. Room once made is used, although
+/// a sweep or an erasure may have freed a slot meanwhile: else each store into a table that stays nearly full would sweep
+/// all of it, and make room anew. Throws: std::bad_alloc, std::length_error.
+template <class Node, class Core> [[gnu::noinline]] void make_room(Core& container, std::uint32_t hash) {
+  typename Core::slots_type room(container.allocator());
+  for (;;) {
+    std::uint32_t capacity = 0;
+    {
+      after_unlock<Core, Node> after(container);
+      const typename Core::template access<false> shard(container, hash);
+      auto& entries = shard->entries;
+      if (room.capacity() > entries.capacity()) return entries.rehash(room);
+      if (entries.has_room()) return;
+      if (shard->may_hold_dead) {
+        after.sweep_all(*shard);
+        if (!entries.is_crowded()) return;
+      }
+      capacity = entries.grown_capacity();
+    }
+    // With no lock held; then everything is looked at again.
+    if (capacity <= room.capacity()) throw_too_many_entries();
+    if (container.all_shards().should_split(capacity)) return container.all_shards().split();
+    typename Core::slots_type(capacity, container.allocator()).swap(room);
   }
-  if (entries.has_room()) return 0;
-  if (shard.may_hold_dead) {
-    after.sweep_all(shard);
-    if (!entries.is_crowded()) return 0;
-  }
-  return entries.grown_capacity();
 }
 
 /// One attempt at put_unreleased().
-template <bool user_code, class Node, class Core, class Match, class Keep, class Slots>
+template <bool user_code, class Node, class Core, class Match, class Keep>
 put_result<Node> try_put(Core& container, new_entry<Core, Node>& added, Keep& keep, Match&& match,
-                         flight* ending, typename Core::last_look& before, Slots& room) {
+                         flight* ending, typename Core::last_look& before) {
   put_result<Node> result;
   after_unlock<Core, Node> after(container);
   typename Core::template access<user_code> shard(container, added.node().hash);
   after.tidy_and_shrink(*shard);
 
-  auto& entries = shard->entries;
   const auto place = shard.find_place(added.node().hash, match, before);
   if (place.found == nullptr) {
     if (!keep.inserts) return result;
-    if (room.count() == 0 && entries.has_room()) [[likely]] {
-      entries.insert(added.node());
-    } else {
-      result.missing_capacity = detail::make_room(*shard, after, room);
-      if (result.missing_capacity != 0) return result;
-      entries.insert(added.node());
+    if (!shard->entries.has_room()) [[unlikely]] {
+      result.is_full = true;
+      return result;
     }
+    shard->entries.insert(added.node());
     result.is_stored = true;
   } else if (Node& found = static_cast<Node&>(*place.found); keep(found)) {
     // A dead entry of this key gives up its slot here, so the table never holds two; its own death, or
     // release(), does the rest.
     shard.count_eviction_of(found);
-    entries.replace(place.index, added.node());
+    shard->entries.replace(place.index, added.node());
     result.is_stored = true;
     result.replaced = &found;
   }
@@ -227,18 +240,11 @@ put_result<Node> try_put(Core& container, new_entry<Core, Node>& added, Keep& ke
 template <bool user_code, class Node, class Core, class Match, class Keep>
 put_result<Node> put_unreleased(Core& container, new_entry<Core, Node>& added, Keep& keep, Match&& match,
                                 flight* ending = nullptr, typename Core::last_look before = {}) {
-  using slots_type = typename Core::slots_type;
-  slots_type room(container.allocator());
   for (;;) {
-    auto result = detail::try_put<user_code, Node>(container, added, keep, match, ending, before, room);
-    if (result.missing_capacity == 0) return result;
-    // Room is made with no lock held; then everything is looked at again.
-    if (result.missing_capacity <= room.capacity()) throw_too_many_entries();
-    if (container.all_shards().should_split(result.missing_capacity)) {
-      container.all_shards().split();
-    } else {
-      slots_type(result.missing_capacity, container.allocator()).swap(room);
-    }
+    const auto result = detail::try_put<user_code, Node>(container, added, keep, match, ending, before);
+    if (!result.is_full) [[likely]]
+      return result;
+    detail::make_room<Node>(container, added.node().hash);
   }
 }
 

@@ -18,7 +18,7 @@ namespace detail {
 
 struct no_payload {};
 
-template <class T> struct set_node : ref<T>, entry {
+template <class T> struct set_node : entry, ref<T> {
   using referent_type = T;
   /// Whether a container of these splits into shards when it has grown, unless told otherwise.
   static constexpr bool splits_by_itself = false;

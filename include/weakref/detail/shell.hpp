@@ -133,9 +133,12 @@ template <class Node, class Look, class Mutex, class Allocator> class shell {
     return put(present, made, keep);
   }
   /// Puts a bound node into the table, under its own key. True if it was stored.
-  template <class Keep> bool put(core& present, new_entry<core, Node>& made, Keep&& keep) {
+  template <class Keep>
+  bool put(core& present, new_entry<core, Node>& made, Keep&& keep,
+           const typename core::last_look& before = {}) {
     constexpr bool user_code = Look::stores_run_user_code || std::remove_reference_t<Keep>::runs_user_code;
-    return detail::put<user_code, Node>(present, made, keep, look_.matcher(Look::key_of(made)));
+    return detail::put<user_code, Node>(present, made, keep, look_.matcher(Look::key_of(made)), nullptr,
+                                        before);
   }
   template <class Keep>
   put_result<Node> put_unreleased(core& present, new_entry<core, Node>& made, Keep&& keep) {

@@ -212,6 +212,8 @@ template <class Allocator> class table {
   static unsigned tag_shift(std::size_t index) noexcept {
     return static_cast<unsigned>(index % words_per_group - 1) * 8;
   }
+  /// Of the tags whose topmost bit is set.
+  static unsigned first_of(slot tops) noexcept { return static_cast<unsigned>(std::countr_zero(tops)) / 8; }
   static slot tag_of(std::uint32_t hash) noexcept { return in_use | (hash & (in_use - 1)); }
   static slot address_bits(const entry& of) noexcept { return reinterpret_cast<std::uintptr_t>(&of); }
   static slot fragment_of(std::uint32_t hash) noexcept {
@@ -301,7 +303,7 @@ template <class Allocator> class table {
       // A zero byte for each equal tag; the topmost bit of such a byte then. (It may be set behind an equal tag too.)
       const slot differing = seen ^ wanted;
       for (slot equal = (differing - ones) & ~differing & each_in_use; equal != 0; equal &= equal - 1) {
-        const std::size_t index = std::size_t{at} * words_per_group + 1 + std::countr_zero(equal) / 8U;
+        const std::size_t index = std::size_t{at} * words_per_group + 1 + first_of(equal);
         const slot candidate = word(index);
         if ((candidate & fragment_mask) == fragment && test(candidate)) return {entry_of(candidate), index};
       }
@@ -326,7 +328,7 @@ template <class Allocator> class table {
       count_passed(at, distance, hash, 1);
       added |= std::min(distance, saturated);
     }
-    fill(at, static_cast<unsigned>(std::countr_zero(free)) / 8, hash, added);
+    fill(at, first_of(free), hash, added);
   }
 
   /// Whether no two hashes that have one home in a table of so many groups have the same tag and fragment.

@@ -17,7 +17,7 @@ namespace detail {
 class put_off_work;
 struct factory_call;
 struct referent_header;
-struct wait_point;
+struct waiting;
 
 struct thread_record {
   /// Calls of user code under a container's lock that this thread is inside of.
@@ -30,8 +30,8 @@ struct thread_record {
   /// What else was put off, oldest first: the ends of containers and of iterations, and what defer() was given.
   put_off_work* first_work = nullptr;
   put_off_work* last_work = nullptr;
-  /// The flight this thread waits for (flight.hpp); read by others under the wait graph's lock.
-  wait_point* waiting_for = nullptr;
+  /// Its wait for another's flight (flight.hpp); read by others under the wait graph's lock.
+  waiting* waits = nullptr;
   /// The factories this thread is inside of, the innermost first, where assertions are checked (single_flight.hpp).
   factory_call* factory = nullptr;
 };

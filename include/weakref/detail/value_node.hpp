@@ -22,7 +22,7 @@ template <class Key, class T> struct value_item {
   std::shared_ptr<T> value;
 };
 
-template <class Key, class T> struct value_node : KeyedRef<Key, T>, entry {
+template <class Key, class T> struct value_node : entry, KeyedRef<Key, T> {
   using referent_type = T;
   /// Whether a container of these splits into shards when it has grown, unless told otherwise.
   static constexpr bool splits_by_itself = true;
@@ -33,7 +33,7 @@ template <class Key, class T> struct value_node : KeyedRef<Key, T>, entry {
 
   template <class K>
   value_node(core_base& container, std::uint32_t hash_value, std::uint32_t kind, K&& k)
-      : KeyedRef<Key, T>(std::shared_ptr<T>(), Key(std::forward<K>(k))), entry(container, hash_value, kind) {}
+      : entry(container, hash_value, kind), KeyedRef<Key, T>(std::shared_ptr<T>(), Key(std::forward<K>(k))) {}
 
   std::weak_ptr<T>& weak() noexcept { return ref_access::weak(*this); }
 
