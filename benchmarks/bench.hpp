@@ -2,12 +2,14 @@
 #ifndef WEAKREF_BENCHMARKS_BENCH_HPP
 #define WEAKREF_BENCHMARKS_BENCH_HPP
 
-// What all benchmark programs share: the object that is cached, the keys, the clock and the naming.
+// What all benchmark programs share: the object that is cached, a filled map, the clock and the naming.
 //
-// A *question* is a template over the maps of peers.hpp and weakref_maps.hpp, written once; a benchmark's
-// name is question/keys/size/map (with @threads behind it, where several share the map), which is what
-// ./report takes apart again. Work is timed in batches, by hand, because filling a dictionary and dropping
-// its objects must stay outside the clock.
+// A *question* is a template over the maps of peers.hpp and weakref_maps.hpp, written once; a benchmark's name is
+// question/keys/size/map (with @2 behind the question, where two threads share the map), which is what ./report takes
+// apart again. Work is timed in batches, by hand, because filling a dictionary, dropping its objects and making the
+// next order of keys must stay outside the clock.
+
+#include "keys.hpp"
 
 #include <benchmark/benchmark.h>
 
@@ -16,9 +18,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <ctime>
-#include <map>
-#include <numeric>
-#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,99 +36,19 @@ struct object {
 };
 static_assert(sizeof(object) == 64);
 
-// ---- keys
-// ------------------------------------------------------------------------------------------------------
-
-struct dense_keys {
-  using type = std::int64_t;
-  static constexpr std::string_view name = "dense";
-  static type at(std::size_t index) { return static_cast<type>(index); }
-};
-
-// Addresses of pages look like this: an identity hash into a table of 2^n places sends them all to a few of
-// these.
-struct strided_keys {
-  using type = std::int64_t;
-  static constexpr std::string_view name = "strided";
-  static type at(std::size_t index) { return static_cast<type>(index) * 4096; }
-};
-
-struct text_keys {
-  using type = std::string; // 30 characters: never within the string object itself
-  static constexpr std::string_view name = "text";
-  static type at(std::size_t index) {
-    std::string digits = std::to_string(index);
-    return "textures/level/" + std::string(10 - digits.size(), '0') + digits + ".webp";
-  }
-};
-
-// The text of the keys lies in memory in the order of the result, so reading them in turn costs the caches
-// little, whatever their order in the dictionary is.
-template <class Keys> std::vector<typename Keys::type> keys_at(const std::vector<std::size_t>& indices) {
-  std::vector<typename Keys::type> keys;
-  keys.reserve(indices.size());
-  for (std::size_t index : indices) keys.push_back(Keys::at(index));
-  return keys;
-}
-
-inline std::vector<std::size_t> in_order(std::size_t first, std::size_t count) {
-  std::vector<std::size_t> indices(count);
-  std::iota(indices.begin(), indices.end(), first);
-  return indices;
-}
-
-inline std::vector<std::size_t> shuffled(std::size_t first, std::size_t count) {
-  std::vector<std::size_t> indices = in_order(first, count);
-  std::shuffle(indices.begin(), indices.end(), std::mt19937_64(count));
-  return indices;
-}
-
-// Long enough that the branch predictor cannot learn the sequence by heart, as it does with a thousand keys.
-inline constexpr std::size_t draws = std::size_t{1} << 18;
-
-inline std::vector<std::size_t> drawn(std::size_t first, std::size_t count, std::uint64_t seed) {
-  std::mt19937_64 random(seed);
-  std::uniform_int_distribution<std::size_t> place(first, first + count - 1);
-  std::vector<std::size_t> indices(draws);
-  for (std::size_t& index : indices) index = place(random);
-  return indices;
-}
-
-// Keys are made once for each size and kept: all maps of one run meet the same ones.
-template <class Keys> const std::vector<typename Keys::type>& first_keys(std::size_t count) {
-  static std::map<std::size_t, std::vector<typename Keys::type>> made;
-  auto [at, is_new] = made.try_emplace(count);
-  if (is_new) at->second = keys_at<Keys>(in_order(0, count));
-  return at->second;
-}
-
-template <class Keys> const std::vector<typename Keys::type>& shuffled_keys(std::size_t count) {
-  static std::map<std::size_t, std::vector<typename Keys::type>> made;
-  auto [at, is_new] = made.try_emplace(count);
-  if (is_new) at->second = keys_at<Keys>(shuffled(0, count));
-  return at->second;
-}
-
-template <class Keys>
-const std::vector<typename Keys::type>& drawn_keys(std::size_t first, std::size_t count,
-                                                   std::uint64_t seed = 1) {
-  static std::map<std::array<std::uint64_t, 3>, std::vector<typename Keys::type>> made;
-  auto [at, is_new] = made.try_emplace({first, count, seed});
-  if (is_new) at->second = keys_at<Keys>(drawn(first, count, seed));
-  return at->second;
-}
-
 // ---- a filled map
 // ----------------------------------------------------------------------------------------------
 
-// The owners are declared last, so that they let go first: the hand-written deleters need their map.
-template <class Map> struct filled {
-  using key_type = typename Map::key_type;
-
-  explicit filled(const std::vector<key_type>& keys) {
-    owners.reserve(keys.size());
-    for (const key_type& key : keys)
-      owners.push_back(map.make(key, static_cast<std::int64_t>(owners.size())));
+// Stored in no order: the memory of neighbours in the table is anywhere, as in a cache that has run for a while. The
+// owners are declared last, so that they let go first: the hand-written deleters need their map.
+template <class Map, class Keys> struct filled {
+  // With the keys from index `first` on; owners[i] belongs to that with index first + i.
+  explicit filled(std::size_t size, std::size_t first = 0) : owners(size) {
+    typename Keys::type key{};
+    for (const std::size_t i : shuffled(size)) {
+      Keys::set(key, size, first + i);
+      owners[i] = map.make(key, static_cast<std::int64_t>(i));
+    }
   }
   filled(const filled&) = delete;
   filled& operator=(const filled&) = delete;
@@ -154,8 +73,8 @@ template <class Make> auto& kept(std::size_t size, Make make) {
   return *made;
 }
 
-template <class Map, class Keys> filled<Map>& kept_full(std::size_t size) {
-  return kept(size, [&] { return filled<Map>(first_keys<Keys>(size)); });
+template <class Map, class Keys> filled<Map, Keys>& kept_full(std::size_t size) {
+  return kept(size, [&] { return filled<Map, Keys>(size); });
 }
 
 // ---- the clock
@@ -192,9 +111,12 @@ constexpr types<First..., Second...> operator+(types<First...>, types<Second...>
 
 inline constexpr std::array<std::size_t, 3> sizes{1'000, 100'000, 1'000'000};
 
+// A million entries take a second to fill, so only those are asked there who have a chance to be the best.
+inline constexpr std::size_t few = 100'000;
+
 // Each repetition does at least this many operations: a batch of a thousand alone is below what a clock
 // resolves.
-inline constexpr std::size_t operations_wanted = std::size_t{1} << 19;
+inline constexpr std::size_t operations_wanted = std::size_t{1} << 18;
 
 inline std::string name_of(std::string_view question, std::string_view keys, std::size_t size,
                            std::string_view map) {

@@ -1,110 +1,96 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// What does get_or_create cost under the load of a cache? Keys come by Zipf's law (exponent 0.99) out of four
-// times as many as there are places for owners; each call's result takes the place of the oldest one, whose
-// object dies if nobody else holds it. Two of three calls find their object with a thousand places, three of
-// four with a hundred thousand. One thread, and two with half of the places each.
+// What does get_or_create cost under the load of a cache? Keys come by Zipf's law out of four times as many as there
+// are places for owners; each call's result takes the place of the oldest one, whose object dies if nobody else holds
+// it. Two of three calls find their object with a thousand places, three of four with a hundred thousand. One thread,
+// and two with half of the places each.
 //
-// Lazy maps are not swept here: the keys come back, so their tables do not grow, and the memory of the dead
-// is not counted against them.
+// In the clock: the calls, making what is not there, and the deaths that they cause. Not in it: drawing the keys, anew
+// for each batch, and a first round in which all places are taken.
+//
+// Lazy maps are not swept here: the keys come back, so their tables do not grow, and the memory of the dead is not
+// counted against them.
 
 #include "bench.hpp"
 #include "peers.hpp"
 #include "threads.hpp"
 #include "weakref_maps.hpp"
-
-#include <cmath>
+#include "zipf.hpp"
 
 namespace {
 
 using namespace bench;
 
-constexpr double exponent = 0.99;
-
-// Which key is popular has nothing to do with its value.
-std::vector<std::size_t> by_zipf(std::size_t population, std::size_t count, std::uint64_t seed) {
-  std::vector<double> up_to(population);
-  double sum = 0;
-  for (std::size_t rank = 0; rank != population; ++rank) {
-    sum += 1 / std::pow(static_cast<double>(rank + 1), exponent);
-    up_to[rank] = sum;
-  }
-  const std::vector<std::size_t> index_of = shuffled(0, population);
-  std::mt19937_64 random(seed);
-  std::uniform_real_distribution<double> place(0, sum);
-  std::vector<std::size_t> indices(count);
-  for (std::size_t& index : indices) {
-    const auto found = std::upper_bound(up_to.begin(), up_to.end() - 1, place(random));
-    index = index_of[static_cast<std::size_t>(found - up_to.begin())];
-  }
-  return indices;
-}
-
-template <class Keys> using key_list = std::vector<typename Keys::type>;
-
-template <class Keys> const key_list<Keys>& zipf_keys(std::size_t size, std::uint64_t seed) {
-  static std::map<std::array<std::uint64_t, 2>, key_list<Keys>> made;
-  auto [at, is_new] = made.try_emplace({size, seed});
-  if (is_new) at->second = keys_at<Keys>(by_zipf(4 * size, std::max(draws, size), seed));
-  return at->second;
-}
-
-template <class Map> class places {
+template <class Map, class Keys> class cache {
  public:
-  explicit places(std::size_t size) : owners_(size) {}
-
-  template <class Key> void fill(Map& map, const std::vector<Key>& keys) {
-    for (const Key& key : keys) {
-      owners_[next_] = map.get_or_create(key, 1);
-      next_ = next_ + 1 == owners_.size() ? 0 : next_ + 1;
+  explicit cache(std::size_t size) : chosen_(4 * size), owners_(size) {
+    for (std::size_t stored = 0; stored < size; stored += draws) {
+      prepare(0);
+      run(0, 1);
     }
-  }
-
- private:
-  std::vector<typename Map::owner> owners_;
-  std::size_t next_ = 0;
-};
-
-// All places are taken before the clock starts.
-template <class Map, class Keys> struct cache {
-  cache(std::size_t places_in_all, std::size_t threads)
-      : size(places_in_all), held(threads, places<Map>(places_in_all / threads)) {
-    for (std::size_t number = 0; number != threads; ++number) run(number);
   }
   cache(const cache&) = delete;
   cache& operator=(const cache&) = delete;
 
-  void run(std::size_t number) { held[number].fill(map, zipf_keys<Keys>(size, number)); }
+  void prepare(std::size_t number) {
+    key_list<Keys>& keys = keys_[number];
+    keys.resize(draws);
+    for (auto& key : keys) Keys::set(key, owners_.size(), chosen_(any()));
+  }
 
-  std::size_t size;
-  Map map;
-  std::vector<places<Map>> held;
+  void run(std::size_t number, std::size_t threads) {
+    const part own(owners_.size(), number, threads);
+    std::size_t at = next_[number].place;
+    for (const auto& key : keys_[number]) {
+      if (at < own.first || at >= own.last) at = own.first;
+      owners_[at++] = map_.get_or_create(key, 1);
+    }
+    next_[number].place = at;
+  }
+
+ private:
+  struct alignas(64) position {
+    std::size_t place = 0;
+  };
+
+  zipf chosen_;
+  std::array<position, most_threads> next_;
+  std::array<key_list<Keys>, most_threads> keys_;
+  Map map_;
+  std::vector<typename Map::owner> owners_; // let go before the map does
 };
 
 template <class Map, class Keys> void create(benchmark::State& state, std::size_t size, std::size_t threads) {
-  auto& full = threads == 1 ? kept(size, [&] { return cache<Map, Keys>(size, 1); })
-                            : kept(size, [&] { return cache<Map, Keys>(size, 2); });
-  measure_threads(state, threads, zipf_keys<Keys>(size, 0).size(),
-                  [&](std::size_t number) { full.run(number); });
+  auto& full = kept(size, [&] { return cache<Map, Keys>(size); });
+  measure_threads(
+      state, threads, draws * threads, [&](std::size_t number) { full.prepare(number); },
+      [&](std::size_t number) { full.run(number, threads); });
 }
 
-template <class Keys, class... Map> void ask_all(types<Map...>, std::size_t size) {
-  (ask_threads(
-       name_of("get_or_create", Keys::name, size, Map::name), std::max(draws, size),
-       [=](benchmark::State& state, std::size_t threads) { create<Map, Keys>(state, size, threads); }),
+template <class Keys, class... Map> void ask_all(types<Map...>, std::size_t size, std::size_t threads) {
+  (ask_threads<Keys, Map>(
+       "get_or_create", size, threads, draws * threads,
+       [=](benchmark::State& state, std::size_t) { create<Map, Keys>(state, size, threads); }),
    ...);
 }
 
 template <class Keys> void ask_about(std::size_t size) {
-  ask_all<Keys>(peers<typename Keys::type>(), size);
-  ask_all<Keys>(types<weakref_emplaced<typename Keys::type>>(), size);
+  using key = typename Keys::type;
+  if (size <= few) {
+    ask_all<Keys>(lazy_peers<key>() + erasing_peers<key>() + ours<key>(), size, 1);
+  } else {
+    ask_all<Keys>(few_lazy_peers<key>() + few_erasing_peers<key>() + types<weakref_emplaced<key>>(), size, 1);
+  }
+  ask_all<Keys>(sharing_lazy_peers<key>() + sharing_erasing_peers<key>() + types<weakref_emplaced<key>>(),
+                size, 2);
 }
 
 } // namespace
 
 void bench::register_benchmarks() {
   for (std::size_t size : sizes) {
-    ask_about<dense_keys>(size);
-    if (size <= 100'000) ask_about<text_keys>(size);
+    ask_about<random_keys>(size);
+    ask_about<text_keys>(size);
+    ask_about<id_keys>(size);
   }
 }

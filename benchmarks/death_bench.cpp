@@ -1,54 +1,66 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// What does the death of an object cost that a dictionary must forget? All objects are dropped in an order
-// that has nothing to do with the one they were stored in; lazy maps sweep once at the end, the cheapest that
-// they can do.
+// What does the death of an object cost that a dictionary must forget? For one thread, and for two that let go of a
+// half each.
+//
+// In the clock: all owners of a full dictionary let go one after the other, in an order that has nothing to do with the
+// one they were stored in; so freeing the object, and the dictionary's getting empty. Not in it: filling, anew for each
+// batch.
 
 #include "bench.hpp"
 #include "peers.hpp"
+#include "threads.hpp"
 #include "weakref_maps.hpp"
 
-#include <utility>
+#include <optional>
 
 namespace {
 
 using namespace bench;
 
-template <class Map> struct doomed : filled<Map> {
-  doomed(const std::vector<typename Map::key_type>& keys, const std::vector<std::size_t>& order)
-      : filled<Map>(keys) {
-    std::vector<typename Map::owner> reordered(keys.size());
-    for (std::size_t i = 0; i != order.size(); ++i) reordered[i] = std::move(this->owners[order[i]]);
-    this->owners = std::move(reordered);
+template <class Map, class Keys> struct doomed : filled<Map, Keys> {
+  explicit doomed(std::size_t size) : filled<Map, Keys>(size) {
+    std::shuffle(this->owners.begin(), this->owners.end(), any());
   }
 };
 
-template <class Map, class Keys> void death(benchmark::State& state, std::size_t size) {
-  const auto& keys = first_keys<Keys>(size);
-  const std::vector<std::size_t> order = shuffled(0, size);
-  measure(
-      state, size, [&] { return doomed<Map>(keys, order); },
-      [](doomed<Map>& fixture) {
-        for (auto& owner : fixture.owners) owner.reset();
-        fixture.map.sweep();
+template <class Map, class Keys> void death(benchmark::State& state, std::size_t size, std::size_t threads) {
+  std::optional<doomed<Map, Keys>> full;
+  measure_threads(
+      state, threads, size,
+      [&](std::size_t number) {
+        if (number == 0) full.emplace(size);
+      },
+      [&](std::size_t number) {
+        const part own(size, number, threads);
+        for (std::size_t i = own.first; i != own.last; ++i) full->owners[i].reset();
       });
 }
 
-template <class Keys, class... Map> void ask_all(types<Map...>, std::size_t size) {
-  (ask(name_of("death", Keys::name, size, Map::name), size, operations_wanted,
-       [size](benchmark::State& state) { death<Map, Keys>(state, size); }),
+template <class Keys, class... Map> void ask_all(types<Map...>, std::size_t size, std::size_t threads) {
+  (ask_threads<Keys, Map>(
+       "death", size, threads, size,
+       [=](benchmark::State& state, std::size_t) { death<Map, Keys>(state, size, threads); }),
    ...);
 }
 
-template <class Keys> void ask_about() {
+template <class Keys> void ask_about(std::size_t size) {
   using key = typename Keys::type;
-  for (std::size_t size : sizes) ask_all<Keys>(peers<key>() + erasing_unlocked<key>() + ours<key>(), size);
+  using flyweight = types<flyweight_map<key>>;
+  if (size <= few) {
+    ask_all<Keys>(erasing_peers<key>() + erasing_unlocked<key>() + flyweight() + all_ours<key>(), size, 1);
+  } else {
+    ask_all<Keys>(few_erasing_peers<key>() + types<weakref_emplaced<key>>(), size, 1);
+  }
+  ask_all<Keys>(sharing_erasing_peers<key>() + types<weakref_emplaced<key>>(), size, 2);
 }
 
 } // namespace
 
 void bench::register_benchmarks() {
-  ask_about<dense_keys>();
-  ask_about<strided_keys>();
-  ask_about<text_keys>();
+  for (std::size_t size : sizes) {
+    ask_about<random_keys>(size);
+    ask_about<text_keys>(size);
+    ask_about<id_keys>(size);
+  }
 }

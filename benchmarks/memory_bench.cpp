@@ -9,8 +9,8 @@
 //   bytes_most    the highest figure of `bytes` on the way from that size to twice it: a table is at its
 //                 emptiest just after it has grown
 //
-// Counters of `churn`, with every entry replaced twenty times under a key that never was, in no order, and lazy
-// maps swept after each time: bytes_before and bytes_after, bytes_most meanwhile (all as `bytes`).
+// Counters of `churn`, with every entry replaced twenty times under a key that never was, in another order each time,
+// by maps that evict promptly: bytes_before and bytes_after, bytes_most meanwhile (all as `bytes`).
 
 #include "bench.hpp"
 #include "peers.hpp"
@@ -70,7 +70,8 @@ struct no_map {
 };
 
 template <class Map, class Keys> void bytes(benchmark::State& state, std::size_t size) {
-  const auto& keys = first_keys<Keys>(2 * size);
+  key_list<Keys> keys;
+  take<Keys>(keys, size, shuffled(2 * size));
   const auto each = [](std::size_t total, std::size_t entries) {
     return static_cast<double>(total) / static_cast<double>(entries);
   };
@@ -97,28 +98,31 @@ template <class Map, class Keys> void bytes(benchmark::State& state, std::size_t
   }
 }
 
-template <class Map> void churn(benchmark::State& state, std::size_t size) {
-  constexpr int turnovers = 20;
-  const std::vector<std::size_t> order = shuffled(0, size);
+template <class Map, class Keys> void churn(benchmark::State& state, std::size_t size) {
+  constexpr std::size_t turnovers = 20;
+  key_list<Keys> keys;
+  take<Keys>(keys, size, shuffled((turnovers + 1) * size));
   for (auto turn : state) {
     static_cast<void>(turn);
     std::vector<typename Map::owner> owners(size);
     const std::size_t before = in_use;
+    std::size_t most = 0;
     const auto each = [&](std::size_t now) {
       return static_cast<double>(now - before) / static_cast<double>(size);
     };
     Map map;
-    std::int64_t next = 0;
-    for (auto& owner : owners) owner = map.make(next++, 0);
+    auto next = keys.begin();
+    for (auto& owner : owners) owner = map.make(*next++, 0);
     state.counters["bytes_before"] = each(in_use);
-    std::size_t most = in_use;
-    for (int number = 0; number != turnovers; ++number) {
+    for (std::size_t number = 0; number != turnovers; ++number) {
+      // Held until the turn is over, so that it is not counted as the map's.
+      std::vector<std::size_t> order = shuffled(size);
+      const std::size_t orders = size_of(order.data());
       for (std::size_t i : order) {
         owners[i].reset();
-        owners[i] = map.make(next++, 0);
-        most = std::max(most, in_use);
+        owners[i] = map.make(*next++, 0);
+        most = std::max(most, in_use - orders);
       }
-      map.sweep();
     }
     state.counters["bytes_after"] = each(in_use);
     state.counters["bytes_most"] = each(most);
@@ -140,11 +144,11 @@ template <class Keys, class... Map> void ask_all(types<Map...>, std::size_t size
   (ask_bytes(types<Map>()), ...);
 }
 
-template <class... Map> void ask_churn(types<Map...>, std::size_t size) {
+template <class Keys, class... Map> void ask_churn(types<Map...>, std::size_t size) {
   const auto ask_one = [size]<class Asked>(types<Asked>) {
     if constexpr (can_be_counted<Asked>) {
-      ask(name_of("churn", dense_keys::name, size, Asked::name), 1, 1,
-          [size](benchmark::State& state) { churn<Asked>(state, size); });
+      ask(name_of("churn", Keys::name, size, Asked::name), 1, 1,
+          [size](benchmark::State& state) { churn<Asked, Keys>(state, size); });
     }
   };
   (ask_one(types<Map>()), ...);
@@ -153,14 +157,15 @@ template <class... Map> void ask_churn(types<Map...>, std::size_t size) {
 } // namespace
 
 void bench::register_benchmarks() {
+  using key = random_keys::type;
   for (std::size_t size : sizes) {
-    ask_all<dense_keys>(types<no_map>(), size);
-    ask_all<dense_keys>(peers<std::int64_t>(), size);
-    ask_all<dense_keys>(ours<std::int64_t>(), size);
-    if (size > 100'000) continue; // more of them say nothing new
-    ask_churn(peers<std::int64_t>(), size);
-    ask_churn(ours<std::int64_t>(), size);
-    ask_all<text_keys>(peers<std::string>(), size);
-    ask_all<text_keys>(ours<std::string>(), size);
+    if (size > few) { // more of them say nothing new
+      ask_all<random_keys>(types<no_map>() + few_erasing_peers<key>() + types<weakref_emplaced<key>>(), size);
+      continue;
+    }
+    ask_all<random_keys>(types<no_map>() + all_peers<key>() + all_ours<key>(), size);
+    ask_churn<random_keys>(erasing_peers<key>() + all_ours<key>(), size);
+    ask_all<text_keys>(all_peers<std::string>() + all_ours<std::string>(), size);
+    ask_all<id_keys>(all_peers<id>() + all_ours<id>(), size);
   }
 }

@@ -10,14 +10,16 @@
 //   bool visit(key, f)            f(const object&) if there is one; by hand there is no way but through get
 //   owner get_or_create(key, id)  the live object, or a new one; for two threads that ask at once the same one
 //   void each(f)                  f(const object&) for each live object, with no lock held (where `iterable`)
-//   void sweep()                  takes out what is dead, where that does not happen by itself
 //
 // The hand-written ones are correct as far as their kind can be, and get every benefit of the doubt: the
-// deleters hold a plain pointer to a map that is known to outlive them, and objects are made under the lock.
-// The lazy ones are the maps that are swept periodically: once for each turnover of all their entries, and
-// at the end of the question about death.
+// deleters hold a plain pointer to a map that is known to outlive them, objects are made under the lock, and each
+// table hashes as it does by default (Boost's hash of a text is quicker than the standard's).
+//
+// Lazy maps keep the dead until somebody sweeps. They have no part in questions about letting go, where they would
+// merely put the work off; where the same keys come back, nothing is there to be swept.
 
 #include "bench.hpp"
+#include "tables.hpp"
 
 #include <memory>
 #include <mutex>
@@ -28,143 +30,7 @@
 #include <boost/flyweight.hpp>
 #include <boost/flyweight/key_value.hpp>
 
-#if __has_include(<boost/unordered/unordered_flat_map.hpp>)
-#include <boost/unordered/unordered_flat_map.hpp>
-#define WEAKREF_BENCHMARKS_HAVE_FLAT_MAP
-#endif
-
-#ifdef WEAKREF_BENCHMARKS_HAVE_TBB // there is a library to link, so the build says
-#include <oneapi/tbb/concurrent_hash_map.h>
-#endif
-
 namespace bench {
-
-struct no_mutex {
-  void lock() noexcept {}
-  void unlock() noexcept {}
-};
-
-// ---- tables
-// ----------------------------------------------------------------------------------------------------
-
-// What both kinds below need of a table of weak_ptrs. One mutex over a map of the standard's manners:
-template <class Map, class Mutex> class locked_table {
- public:
-  using key_type = typename Map::key_type;
-  using owner = std::shared_ptr<object>;
-  static constexpr bool iterable = true;
-
-  owner find(const key_type& key) const {
-    std::lock_guard lock(mutex_);
-    auto found = map_.find(key);
-    return found == map_.end() ? owner() : found->second.lock();
-  }
-
-  void store(const key_type& key, const owner& made) {
-    std::lock_guard lock(mutex_);
-    map_.insert_or_assign(key, made);
-  }
-
-  template <class Make> owner find_or_store(const key_type& key, Make make) {
-    std::lock_guard lock(mutex_);
-    auto at = map_.try_emplace(key).first;
-    owner found = at->second.lock();
-    if (!found) at->second = found = make();
-    return found;
-  }
-
-  void erase_dead(const key_type& key) {
-    std::lock_guard lock(mutex_);
-    auto found = map_.find(key);
-    // Another object may have been stored under the key meanwhile, and lives.
-    if (found != map_.end() && found->second.expired()) map_.erase(found);
-  }
-
-  void erase_all_dead() {
-    std::lock_guard lock(mutex_);
-    for (auto at = map_.begin(); at != map_.end();) {
-      if (at->second.expired()) {
-        map_.erase(at++); // the flat map's erase returns nothing
-      } else {
-        ++at;
-      }
-    }
-  }
-
-  // Who let go of an owner under the lock might be the last one, and run the deleter there.
-  std::vector<owner> all() const {
-    std::vector<owner> owners;
-    std::lock_guard lock(mutex_);
-    owners.reserve(map_.size());
-    for (const auto& entry : map_) {
-      if (owner alive = entry.second.lock()) owners.push_back(std::move(alive));
-    }
-    return owners;
-  }
-
- private:
-  mutable Mutex mutex_;
-  Map map_;
-};
-
-#ifdef WEAKREF_BENCHMARKS_HAVE_TBB
-// A lock for each entry, and no way to go through all of them while others are at work. Its own allocator
-// would keep the bytes from being counted.
-template <class Key> class tbb_table {
- public:
-  using key_type = Key;
-  using owner = std::shared_ptr<object>;
-  static constexpr bool iterable = false;
-
-  owner find(const Key& key) const {
-    typename map::const_accessor at;
-    return map_.find(at, key) ? at->second.lock() : owner();
-  }
-
-  void store(const Key& key, const owner& made) {
-    typename map::accessor at;
-    map_.insert(at, key);
-    at->second = made;
-  }
-
-  template <class Make> owner find_or_store(const Key& key, Make make) {
-    owner found = find(key);
-    if (found) return found;
-    typename map::accessor at;
-    map_.insert(at, key);
-    found = at->second.lock();
-    if (!found) at->second = found = make();
-    return found;
-  }
-
-  void erase_dead(const Key& key) {
-    typename map::accessor at;
-    if (map_.find(at, key) && at->second.expired()) map_.erase(at);
-  }
-
-  void erase_all_dead() { // for one thread
-    std::vector<Key> dead;
-    for (const auto& entry : map_) {
-      if (entry.second.expired()) dead.push_back(entry.first);
-    }
-    for (const Key& key : dead) map_.erase(key);
-  }
-
- private:
-  using value = std::weak_ptr<object>;
-  // Its own hash leaves strided integers in a few of its 2^n buckets: a hundred times slower.
-  struct mixed {
-    static std::size_t hash(const Key& key) noexcept {
-      const std::size_t hash = std::hash<Key>()(key) * 0x9e3779b97f4a7c15U;
-      return hash ^ (hash >> 32);
-    }
-    static bool equal(const Key& a, const Key& b) noexcept { return a == b; }
-  };
-  using map =
-      oneapi::tbb::concurrent_hash_map<Key, value, mixed, std::allocator<std::pair<const Key, value>>>;
-  map map_;
-};
-#endif
 
 // ---- what happens at a death
 // -----------------------------------------------------------------------------------
@@ -189,7 +55,7 @@ template <class Table> class looked_up : protected Table {
   }
 };
 
-// Entries of the dead stay until somebody sweeps, and keep the memory of what std::make_shared made.
+// Entries of the dead stay, and keep the memory of what std::make_shared made.
 template <class Table> class lazy_map : public looked_up<Table> {
  public:
   using typename looked_up<Table>::key_type;
@@ -204,8 +70,6 @@ template <class Table> class lazy_map : public looked_up<Table> {
   owner get_or_create(const key_type& key, std::int64_t id) {
     return this->find_or_store(key, [id] { return std::make_shared<object>(id); });
   }
-
-  void sweep() { this->erase_all_dead(); }
 };
 
 // Prompt eviction by hand: the object's deleter looks for its key.
@@ -223,8 +87,6 @@ template <class Table> class erasing_map : public looked_up<Table> {
   owner get_or_create(const key_type& key, std::int64_t id) {
     return this->find_or_store(key, [&] { return made_for(key, id); });
   }
-
-  void sweep() {}
 
  private:
   owner made_for(const key_type& key, std::int64_t id) {
@@ -270,8 +132,6 @@ template <class Key> class flyweight_map {
     function(shared(key).get());
     return true;
   }
-
-  void sweep() {}
 };
 
 // ---- by name
@@ -304,13 +164,29 @@ template <class Key> struct flat_erasing_unlocked : erasing_map<flat_table<Key, 
   static constexpr std::string_view name = "flat_map_erasing_unlocked";
 };
 
-template <class Key> using flat_peers = types<flat_lazy<Key>, flat_erasing<Key>>;
+template <class Key> using flat_lazy_peer = types<flat_lazy<Key>>;
+template <class Key> using flat_erasing_peer = types<flat_erasing<Key>>;
 template <class Key> using lazy_unlocked = types<flat_lazy_unlocked<Key>>;
 template <class Key> using erasing_unlocked = types<flat_erasing_unlocked<Key>>;
 #else
-template <class Key> using flat_peers = types<>;
+template <class Key> using flat_lazy_peer = types<>;
+template <class Key> using flat_erasing_peer = types<>;
 template <class Key> using lazy_unlocked = types<>;
 template <class Key> using erasing_unlocked = types<>;
+#endif
+
+#ifdef WEAKREF_BENCHMARKS_HAVE_CONCURRENT_FLAT_MAP
+template <class Key> struct concurrent_lazy : lazy_map<concurrent_table<Key>> {
+  static constexpr std::string_view name = "concurrent_flat_map";
+};
+template <class Key> struct concurrent_erasing : erasing_map<concurrent_table<Key>> {
+  static constexpr std::string_view name = "concurrent_flat_map_erasing";
+};
+template <class Key> using concurrent_lazy_peer = types<concurrent_lazy<Key>>;
+template <class Key> using concurrent_erasing_peer = types<concurrent_erasing<Key>>;
+#else
+template <class Key> using concurrent_lazy_peer = types<>;
+template <class Key> using concurrent_erasing_peer = types<>;
 #endif
 
 #ifdef WEAKREF_BENCHMARKS_HAVE_TBB
@@ -320,15 +196,35 @@ template <class Key> struct tbb_lazy : lazy_map<tbb_table<Key>> {
 template <class Key> struct tbb_erasing : erasing_map<tbb_table<Key>> {
   static constexpr std::string_view name = "tbb_map_erasing";
 };
-template <class Key> using tbb_peers = types<tbb_lazy<Key>, tbb_erasing<Key>>;
+template <class Key> using tbb_lazy_peer = types<tbb_lazy<Key>>;
+template <class Key> using tbb_erasing_peer = types<tbb_erasing<Key>>;
 #else
-template <class Key> using tbb_peers = types<>;
+template <class Key> using tbb_lazy_peer = types<>;
+template <class Key> using tbb_erasing_peer = types<>;
 #endif
 
-// Those that threads may share.
+// ---- by question
+// -----------------------------------------------------------------------------------------------
+
+// All of these may be shared by threads. The best for one thread are not the best for two: TBB's map takes twice the
+// time of the others alone, the standard's map is left behind by Boost's where there are many entries, and what has
+// one lock for all can't win where two threads want it.
 template <class Key>
-using peers = decltype(types<std_lazy<Key>, std_erasing<Key>>() + flat_peers<Key>() + tbb_peers<Key>() +
-                       types<flyweight_map<Key>>());
+using few_lazy_peers =
+    decltype(flat_lazy_peer<Key>() + concurrent_lazy_peer<Key>() + types<flyweight_map<Key>>());
+template <class Key>
+using few_erasing_peers = decltype(flat_erasing_peer<Key>() + concurrent_erasing_peer<Key>());
+
+template <class Key> using lazy_peers = decltype(types<std_lazy<Key>>() + few_lazy_peers<Key>());
+template <class Key> using erasing_peers = decltype(types<std_erasing<Key>>() + few_erasing_peers<Key>());
+
+template <class Key> using sharing_lazy_peers = decltype(few_lazy_peers<Key>() + tbb_lazy_peer<Key>());
+template <class Key>
+using sharing_erasing_peers = decltype(few_erasing_peers<Key>() + tbb_erasing_peer<Key>());
+
+template <class Key>
+using all_peers =
+    decltype(lazy_peers<Key>() + tbb_lazy_peer<Key>() + erasing_peers<Key>() + tbb_erasing_peer<Key>());
 
 } // namespace bench
 

@@ -14,11 +14,13 @@ from collections import defaultdict
 OURS = "weakref"
 UNLOCKED = "_unlocked"
 
+KEYS = ("random", "text", "id")
 SIZES = (1_000, 100_000, 1_000_000)
 
 
 class Results:
-    """told[question][keys, size][contestant]["ns" or a counter's name] is a list of repetitions."""
+    """told[question][keys, size][contestant]["ns" or a counter's name] is a list of repetitions. Behind the question
+    stands @2 if two threads were asked."""
 
     def __init__(self, directory):
         path = os.path.join(directory, "results.json")
@@ -29,9 +31,6 @@ class Results:
         order = {}
         for row in run["benchmarks"]:
             question, keys, size, contestant = row["name"].split("/", 3)
-            contestant, _, threads = contestant.partition("@")
-            if threads:
-                question += f"@{threads}"
             order[contestant] = min(row["family_index"], order.get(contestant, row["family_index"]))
             figures = self.told[question][keys, int(size)][contestant]
             figures["ns"].append(row["real_time"])

@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// What does it cost to make an object and store it, while the dictionary grows from nothing (grow), and when
-// for each object stored another one is dropped (replace)? Lazy maps sweep once for each turnover of all
-// their entries.
+// What does it cost to make an object and store it, while the dictionary grows from nothing (grow), and when for each
+// object stored another one is dropped (replace)? The second also for two threads, with half of the objects and of the
+// keys each.
+//
+// In the clock: making the object, storing it, and at `replace` letting go of another one before. Not in it: the keys,
+// shuffled anew for each batch, as are the owners; the array that holds the owners, which is in the order of the work.
 
 #include "bench.hpp"
 #include "peers.hpp"
+#include "threads.hpp"
 #include "weakref_maps.hpp"
+
+#include <optional>
+#include <utility>
 
 namespace {
 
@@ -19,76 +26,107 @@ template <class Map> struct growing {
 };
 
 template <class Map, class Keys> void grow(benchmark::State& state, std::size_t size) {
-  const auto& keys = first_keys<Keys>(size);
+  key_list<Keys> keys;
+  std::optional<growing<Map>> fixture;
   measure(
-      state, size, [&] { return growing<Map>(size); },
-      [&](growing<Map>& fixture) {
-        for (std::size_t i = 0; i != size; ++i) {
-          fixture.owners[i] = fixture.map.make(keys[i], static_cast<std::int64_t>(i));
-        }
+      state, size,
+      [&]() -> growing<Map>& {
+        take<Keys>(keys, size, shuffled(size));
+        return fixture.emplace(size);
+      },
+      [&](growing<Map>& empty) {
+        for (std::size_t i = 0; i != size; ++i)
+          empty.owners[i] = empty.map.make(keys[i], static_cast<std::int64_t>(i));
       });
 }
 
-// Twice as many keys as live objects, taken in turn: a key comes back when its object has long been dropped.
-// They come in no order: an identity hash of consecutive numbers would walk through its table from end to end.
-// The first objects are made in another order than they are dropped in, and as each new one takes the memory
-// of the one before, they stay as scattered as in a cache that has run for a while.
-template <class Map, class Keys> struct turnover {
-  explicit turnover(std::size_t size) : keys(shuffled_keys<Keys>(2 * size)), owners(size) {
-    for (std::size_t i : shuffled(0, size)) owners[i] = map.make(keys[i], 0);
-    run(); // the table finds its steady state
-  }
-
-  turnover(const turnover&) = delete;
-  turnover& operator=(const turnover&) = delete;
-
-  void run() {
-    const std::size_t size = owners.size();
-    half = size - half;
+// Twice as many keys as live objects: those that are not stored are the next ones to be. A turn replaces all objects.
+// The map's tables and free lists find their steady state in a turn before the clock.
+template <class Map, class Keys> class turnover {
+ public:
+  explicit turnover(std::size_t size) : full_(size), live_(size), spare_(size) {
     for (std::size_t i = 0; i != size; ++i) {
-      owners[i].reset();
-      owners[i] = map.make(keys[half + i], 0);
+      live_[i] = i;
+      spare_[i] = size + i;
     }
-    map.sweep();
+    prepare(0, 1);
+    run(0, 1);
   }
 
-  const std::vector<typename Keys::type>& keys;
-  std::size_t half = 0;
-  Map map;
-  std::vector<typename Map::owner> owners;
+  // Which object goes, and which key comes, is decided anew.
+  void prepare(std::size_t number, std::size_t threads) {
+    const part own(live_.size(), number, threads);
+    for (std::size_t i = own.first; i != own.last; ++i) {
+      const std::size_t other = i + any().below(own.last - i);
+      std::swap(full_.owners[i], full_.owners[other]);
+      std::swap(live_[i], live_[other]);
+      std::swap(spare_[i], spare_[i + any().below(own.last - i)]);
+    }
+    keys_[number].resize(own.last - own.first);
+    for (std::size_t i = own.first; i != own.last; ++i) {
+      Keys::set(keys_[number][i - own.first], live_.size(), spare_[i]);
+      std::swap(live_[i], spare_[i]);
+    }
+  }
+
+  void run(std::size_t number, std::size_t threads) {
+    auto* owner = full_.owners.data() + part(live_.size(), number, threads).first;
+    for (const auto& key : keys_[number]) {
+      owner->reset();
+      *owner++ = full_.map.make(key, 0);
+    }
+  }
+
+ private:
+  filled<Map, Keys> full_;
+  std::vector<std::size_t> live_;  // the index of each owner's key
+  std::vector<std::size_t> spare_; // those that are not stored
+  std::array<key_list<Keys>, most_threads> keys_;
 };
 
-template <class Map, class Keys> void replace(benchmark::State& state, std::size_t size) {
+template <class Map, class Keys>
+void replace(benchmark::State& state, std::size_t size, std::size_t threads) {
   turnover<Map, Keys>& steady = kept(size, [&] { return turnover<Map, Keys>(size); });
-  measure(
-      state, size, [&]() -> turnover<Map, Keys>& { return steady; },
-      [](turnover<Map, Keys>& fixture) { fixture.run(); });
+  measure_threads(
+      state, threads, size, [&](std::size_t number) { steady.prepare(number, threads); },
+      [&](std::size_t number) { steady.run(number, threads); });
 }
 
-template <class Keys, class... Map> void ask_all(types<Map...>, std::size_t size) {
-  const auto ask_grow = [size]<class Asked>(types<Asked>) {
-    // Flyweight's one static table stays as large as it once was.
-    if constexpr (!Asked::creates_on_get) {
-      ask(name_of("grow", Keys::name, size, Asked::name), size, operations_wanted,
-          [size](benchmark::State& state) { grow<Asked, Keys>(state, size); });
-    }
-  };
-  (ask_grow(types<Map>()), ...);
-  (ask(name_of("replace", Keys::name, size, Map::name), size, operations_wanted,
-       [size](benchmark::State& state) { replace<Map, Keys>(state, size); }),
+template <class Keys, class... Map> void ask_grow(types<Map...>, std::size_t size) {
+  (ask(name_of("grow", Keys::name, size, Map::name), size, operations_wanted,
+       [=](benchmark::State& state) { grow<Map, Keys>(state, size); }),
    ...);
 }
 
-template <class Keys> void ask_about() {
+template <class Keys, class... Map> void ask_replace(types<Map...>, std::size_t size, std::size_t threads) {
+  (ask_threads<Keys, Map>(
+       "replace", size, threads, size,
+       [=](benchmark::State& state, std::size_t) { replace<Map, Keys>(state, size, threads); }),
+   ...);
+}
+
+template <class Keys> void ask_about(std::size_t size) {
   using key = typename Keys::type;
-  for (std::size_t size : sizes)
-    ask_all<Keys>(peers<key>() + erasing_unlocked<key>() + all_ours<key>(), size);
+  using one_of_ours = types<weakref_emplaced<key>>;
+  if (size <= few) {
+    // Flyweight's one static table stays as large as it once was, so it can't grow.
+    ask_grow<Keys>(erasing_peers<key>() + erasing_unlocked<key>() + all_ours<key>(), size);
+    ask_replace<Keys>(erasing_peers<key>() + erasing_unlocked<key>() + types<flyweight_map<key>>() +
+                          all_ours<key>(),
+                      size, 1);
+  } else {
+    ask_grow<Keys>(few_erasing_peers<key>() + one_of_ours(), size);
+    ask_replace<Keys>(few_erasing_peers<key>() + one_of_ours(), size, 1);
+  }
+  ask_replace<Keys>(sharing_erasing_peers<key>() + one_of_ours(), size, 2);
 }
 
 } // namespace
 
 void bench::register_benchmarks() {
-  ask_about<dense_keys>();
-  ask_about<strided_keys>();
-  ask_about<text_keys>();
+  for (std::size_t size : sizes) {
+    ask_about<random_keys>(size);
+    ask_about<text_keys>(size);
+    ask_about<id_keys>(size);
+  }
 }

@@ -2,65 +2,151 @@
 #ifndef WEAKREF_BENCHMARKS_THREADS_HPP
 #define WEAKREF_BENCHMARKS_THREADS_HPP
 
-// One or two threads do their work on one map. The time shown is the wall's for one operation of all threads
-// together, so it halves where they do not hinder each other; the counter beside it is what the processors
-// spent. Only a machine that does nothing else can say.
+// One or two threads do their work on one map.
+//
+// Of one thread the time is its own. Of two it is the wall's, from the first one's start to the last one's end, for one
+// operation of both together, so it halves where they do not hinder each other: a thread that waits for another spends
+// nothing of its own. So that it says nothing of who else uses the machine, both begin when both have a processor, and
+// a batch in which the system took it from one of them is done again. The counter `processors_ns` is what the
+// processors spent.
 
 #include "bench.hpp"
 
+#include <atomic>
 #include <chrono>
-#include <latch>
+#include <functional>
+#include <string>
 #include <thread>
+
+#include <sys/resource.h>
 
 namespace bench {
 
-struct duration {
-  double wall; // from the first thread's start to the last one's end
-  double processors;
+inline constexpr std::size_t most_threads = 2;
+
+// What thread `number` of `threads` has of `count` things.
+struct part {
+  part(std::size_t count, std::size_t number, std::size_t threads)
+      : first(count * number / threads), last(count * (number + 1) / threads) {}
+  std::size_t first;
+  std::size_t last;
 };
 
-template <class Work> duration time_of(std::size_t threads, Work work) {
+// The caller and one more thread, which stays: whatever a map or malloc keeps for each thread is there from the first
+// batch on.
+class pair_of_threads {
+ public:
+  pair_of_threads() = default;
+  pair_of_threads(const pair_of_threads&) = delete;
+  pair_of_threads& operator=(const pair_of_threads&) = delete;
+  ~pair_of_threads() { run(nullptr); }
+
+  // Calls job(0) here and job(1) there; without a job the other one ends.
+  void run(std::function<void(std::size_t)> job) {
+    job_ = std::move(job);
+    const bool goes_on = job_ != nullptr;
+    ++asked_;
+    asked_.notify_one();
+    if (!goes_on) return;
+    job_(0);
+    for (int done = done_; done != asked_; done = done_) done_.wait(done);
+  }
+
+ private:
+  void serve() {
+    for (int turn = 1;; ++turn) {
+      asked_.wait(turn - 1);
+      if (job_ == nullptr) return;
+      job_(1);
+      done_ = turn;
+      done_.notify_one();
+    }
+  }
+
+  std::atomic<int> asked_ = 0;
+  std::atomic<int> done_ = 0;
+  std::function<void(std::size_t)> job_;
+  std::jthread other_{[this] { serve(); }}; // begins when all else is there, is joined before it goes
+};
+
+inline pair_of_threads& the_pair() {
+  static pair_of_threads pair;
+  return pair;
+}
+
+inline long taken_away() noexcept {
+  rusage used{};
+  getrusage(RUSAGE_THREAD, &used);
+  return used.ru_nivcsw;
+}
+
+struct duration {
+  double wall = 0;
+  double processors = 0;
+  bool was_disturbed = false;
+};
+
+template <class Prepare, class Work> duration time_of_two(Prepare prepare, Work work) {
   using clock = std::chrono::steady_clock;
-  std::latch ready(static_cast<std::ptrdiff_t>(threads));
-  std::vector<clock::time_point> starts(threads);
-  std::vector<clock::time_point> ends(threads);
-  std::vector<double> used(threads);
-  std::vector<std::thread> running;
-  for (std::size_t number = 0; number != threads; ++number) {
-    running.emplace_back([&, number] {
-      ready.arrive_and_wait();
-      starts[number] = clock::now();
-      const double used_before = thread_seconds();
-      work(number);
-      used[number] = thread_seconds() - used_before;
-      ends[number] = clock::now();
-    });
-  }
-  for (std::thread& thread : running) thread.join();
-  const auto first = *std::min_element(starts.begin(), starts.end());
-  const auto last = *std::max_element(ends.begin(), ends.end());
-  return {std::chrono::duration<double>(last - first).count(),
-          std::accumulate(used.begin(), used.end(), 0.0)};
+  struct alignas(64) figures {
+    clock::time_point start, end;
+    double used = 0;
+    long taken_away = 0;
+  };
+  std::array<figures, most_threads> of;
+  std::atomic<std::size_t> ready = 0;
+  the_pair().run([&](std::size_t number) {
+    figures& mine = of[number];
+    prepare(number);
+    ++ready;
+    while (ready != most_threads) {}
+    const long taken_before = taken_away();
+    const double used_before = thread_seconds();
+    mine.start = clock::now();
+    work(number);
+    mine.end = clock::now();
+    mine.used = thread_seconds() - used_before;
+    mine.taken_away = taken_away() - taken_before;
+  });
+  const auto first = std::min(of[0].start, of[1].start);
+  const auto last = std::max(of[0].end, of[1].end);
+  return {std::chrono::duration<double>(last - first).count(), of[0].used + of[1].used,
+          of[0].taken_away + of[1].taken_away != 0};
 }
 
-// Times work(number of the thread), which does `operations` operations in each thread.
-template <class Work>
-void measure_threads(benchmark::State& state, std::size_t threads, std::size_t operations, Work work) {
-  const auto all = static_cast<benchmark::IterationCount>(operations * threads);
-  while (state.KeepRunningBatch(all)) {
-    const duration taken = time_of(threads, work);
+// Times work(number of the thread), which does `operations` operations in all threads together. prepare(number) comes
+// before, on the same thread and not timed, and has ended on all threads when work begins.
+template <class Prepare, class Work>
+void measure_threads(benchmark::State& state, std::size_t threads, std::size_t operations, Prepare prepare,
+                     Work work) {
+  if (threads == 1) {
+    measure(
+        state, operations, [&] { return prepare(0), 0; }, [&](int) { work(0); });
+    return;
+  }
+  constexpr int most_tries = 4; // under load, what is left over is said by the spread
+  malloc_trim(0);
+  double processors = 0;
+  while (state.KeepRunningBatch(static_cast<benchmark::IterationCount>(operations))) {
+    duration taken;
+    for (int tries = 0; tries != most_tries; ++tries) {
+      taken = time_of_two(prepare, work);
+      if (!taken.was_disturbed) break;
+    }
     state.SetIterationTime(taken.wall);
-    state.counters["processors_ns"] = taken.processors * 1e9 / static_cast<double>(all);
+    processors += taken.processors;
   }
+  state.counters["processors_ns"] = processors * 1e9 / static_cast<double>(state.iterations());
 }
 
-// Registers function(state, threads) for one thread and for two; each does `operations` operations.
-template <class Function>
-void ask_threads(const std::string& name, std::size_t operations, Function function) {
-  for (std::size_t threads : {std::size_t{1}, std::size_t{2}}) {
-    ask(name + '@' + std::to_string(threads), operations * threads, operations * threads,
-        [=](benchmark::State& state) { function(state, threads); });
-  }
+// Registers function(state, threads) for one thread or two, which together do `operations` operations in a batch.
+template <class Keys, class Map, class Function>
+void ask_threads(std::string_view question, std::size_t size, std::size_t threads, std::size_t operations,
+                 Function function) {
+  const std::string asked =
+      std::string(question) + (threads == 1 ? std::string() : '@' + std::to_string(threads));
+  ask(name_of(asked, Keys::name, size, Map::name), operations, operations_wanted,
+      [=](benchmark::State& state) { function(state, threads); });
 }
 
 } // namespace bench

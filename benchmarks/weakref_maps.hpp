@@ -35,8 +35,6 @@ template <class Dictionary> class dictionary_map {
     for (const auto& one : dictionary_.values()) function(*one);
   }
 
-  void sweep() {}
-
  protected:
   Dictionary dictionary_;
 };
@@ -83,9 +81,9 @@ struct weakref_counted : emplaced_map<weakref::counted::WeakValueDictionary<Key,
   static constexpr std::string_view name = "weakref_counted";
 };
 
-template <class Key> using ours = types<weakref_emplaced<Key>, weakref_inserted<Key>, weakref_unlocked<Key>>;
+template <class Key> using ours = types<weakref_emplaced<Key>, weakref_unlocked<Key>>;
 
-// For the questions about storing: looking up does not depend on the door.
+// For the questions about storing, deaths and bytes: looking up hardly depends on the door.
 template <class Key>
 using all_ours =
     types<weakref_emplaced<Key>, weakref_inserted<Key>, weakref_created<Key>, weakref_unlocked<Key>>;
