@@ -111,12 +111,12 @@ constexpr types<First..., Second...> operator+(types<First...>, types<Second...>
 
 inline constexpr std::array<std::size_t, 3> sizes{1'000, 100'000, 1'000'000};
 
-// A million entries take a second to fill, so only those are asked there who have a chance to be the best.
-inline constexpr std::size_t few = 100'000;
+// Many entries take their time to fill, so above this only those are asked who have a chance to be the best.
+inline constexpr std::size_t few = 1'000;
 
 // Each repetition does at least this many operations: a batch of a thousand alone is below what a clock
 // resolves.
-inline constexpr std::size_t operations_wanted = std::size_t{1} << 18;
+inline constexpr std::size_t operations_wanted = std::size_t{1} << 17;
 
 inline std::string name_of(std::string_view question, std::string_view keys, std::size_t size,
                            std::string_view map) {

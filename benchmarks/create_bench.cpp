@@ -81,8 +81,8 @@ template <class Keys> void ask_about(std::size_t size) {
   } else {
     ask_all<Keys>(few_lazy_peers<key>() + few_erasing_peers<key>() + types<weakref_emplaced<key>>(), size, 1);
   }
-  ask_all<Keys>(sharing_lazy_peers<key>() + sharing_erasing_peers<key>() + types<weakref_emplaced<key>>(),
-                size, 2);
+  ask_all<Keys>(sharing_lazy_peers<key>() + few_erasing_peers<key>() + types<weakref_emplaced<key>>(), size,
+                2);
 }
 
 } // namespace

@@ -207,7 +207,7 @@ template <class Key> using tbb_erasing_peer = types<>;
 // -----------------------------------------------------------------------------------------------
 
 // All of these may be shared by threads. The best for one thread are not the best for two: TBB's map takes twice the
-// time of the others alone, the standard's map is left behind by Boost's where there are many entries, and what has
+// time of the others alone, the standard's map is left behind by Boost's from some thousand entries on, and what has
 // one lock for all can't win where two threads want it.
 template <class Key>
 using few_lazy_peers =

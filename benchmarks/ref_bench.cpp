@@ -128,7 +128,7 @@ template <class... Kind> void ask_all(types<Kind...>, std::size_t size) {
 } // namespace
 
 void bench::register_benchmarks() {
-  for (std::size_t size : {sizes[0], few}) { // there is no table: a million says nothing new
+  for (std::size_t size : {sizes[0], sizes[1]}) { // there is no table: a million says nothing new
     ask_all(types<by_weak_ptr, by_ref, by_ref_with_callback>(), size);
     ask(name_of("ref_callback", "none", size, "deleter_that_calls"), size, operations_wanted,
         [size](benchmark::State& state) { ref_callback<with_deleters>(state, size); });

@@ -124,7 +124,7 @@ void measure_threads(benchmark::State& state, std::size_t threads, std::size_t o
         state, operations, [&] { return prepare(0), 0; }, [&](int) { work(0); });
     return;
   }
-  constexpr int most_tries = 4; // under load, what is left over is said by the spread
+  constexpr int most_tries = 3; // under load, what is left over is said by the spread
   malloc_trim(0);
   double processors = 0;
   while (state.KeepRunningBatch(static_cast<benchmark::IterationCount>(operations))) {
