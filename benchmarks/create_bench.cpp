@@ -64,12 +64,12 @@ template <class Map, class Keys> void create(benchmark::State& state, std::size_
   auto& full = kept(size, [&] { return cache<Map, Keys>(size); });
   measure_threads(
       state, threads, draws * threads, [&](std::size_t number) { full.prepare(number); },
-      [&](std::size_t number) { full.run(number, threads); });
+      [&](std::size_t number) { full.run(number, threads); }, batches_before);
 }
 
 template <class Keys, class... Map> void ask_all(types<Map...>, std::size_t size, std::size_t threads) {
   (ask_threads<Keys, Map>(
-       "get_or_create", size, threads, draws * threads,
+       "get_or_create", size, threads, draws * threads, draws_wanted,
        [=](benchmark::State& state, std::size_t) { create<Map, Keys>(state, size, threads); }),
    ...);
 }

@@ -39,7 +39,7 @@ template <class Map, class Keys> void death(benchmark::State& state, std::size_t
 
 template <class Keys, class... Map> void ask_all(types<Map...>, std::size_t size, std::size_t threads) {
   (ask_threads<Keys, Map>(
-       "death", size, threads, size,
+       "death", size, threads, size, operations_wanted,
        [=](benchmark::State& state, std::size_t) { death<Map, Keys>(state, size, threads); }),
    ...);
 }

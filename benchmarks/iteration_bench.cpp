@@ -34,7 +34,8 @@ template <class Map, class Keys> void iterate(benchmark::State& state, std::size
           sum += one.id;
           ++seen;
         });
-      });
+      },
+      1);
   benchmark::DoNotOptimize(sum);
   if (seen != size) state.SkipWithError("not every object was seen");
 }

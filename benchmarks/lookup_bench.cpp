@@ -41,14 +41,15 @@ void look_up(benchmark::State& state, std::size_t size, std::size_t threads, std
         std::int64_t sum = 0;
         for (const auto& key : wanted[number]) sum += work(map, key);
         benchmark::DoNotOptimize(sum);
-      });
+      },
+      batches_before);
 }
 
 template <class Map, class Keys, class Work>
 void ask_one(std::string_view question, std::size_t size, std::size_t threads, std::size_t first, Work work) {
-  ask_threads<Keys, Map>(question, size, threads, draws * threads, [=](benchmark::State& state, std::size_t) {
-    look_up<Map, Keys>(state, size, threads, first, work);
-  });
+  ask_threads<Keys, Map>(
+      question, size, threads, draws * threads, draws_wanted,
+      [=](benchmark::State& state, std::size_t) { look_up<Map, Keys>(state, size, threads, first, work); });
 }
 
 template <class Keys, class... Map> void ask_all(types<Map...>, std::size_t size, std::size_t threads) {

@@ -53,12 +53,13 @@ template <class Map, class Keys> void mix(benchmark::State& state, std::size_t s
           }
         }
         benchmark::DoNotOptimize(sum);
-      });
+      },
+      batches_before);
 }
 
 template <class Keys, class... Map> void ask_all(types<Map...>, std::size_t size, std::size_t threads) {
   (ask_threads<Keys, Map>(
-       "mixed", size, threads, draws * threads,
+       "mixed", size, threads, draws * threads, draws_wanted,
        [=](benchmark::State& state, std::size_t) { mix<Map, Keys>(state, size, threads); }),
    ...);
 }

@@ -89,7 +89,7 @@ void replace(benchmark::State& state, std::size_t size, std::size_t threads) {
   turnover<Map, Keys>& steady = kept(size, [&] { return turnover<Map, Keys>(size); });
   measure_threads(
       state, threads, size, [&](std::size_t number) { steady.prepare(number, threads); },
-      [&](std::size_t number) { steady.run(number, threads); });
+      [&](std::size_t number) { steady.run(number, threads); }, 1);
 }
 
 template <class Keys, class... Map> void ask_grow(types<Map...>, std::size_t size) {
@@ -100,7 +100,7 @@ template <class Keys, class... Map> void ask_grow(types<Map...>, std::size_t siz
 
 template <class Keys, class... Map> void ask_replace(types<Map...>, std::size_t size, std::size_t threads) {
   (ask_threads<Keys, Map>(
-       "replace", size, threads, size,
+       "replace", size, threads, size, operations_wanted,
        [=](benchmark::State& state, std::size_t) { replace<Map, Keys>(state, size, threads); }),
    ...);
 }
