@@ -25,16 +25,16 @@ template <class Map, class Keys> class cache {
  public:
   explicit cache(std::size_t size) : chosen_(4 * size), owners_(size) {
     for (std::size_t stored = 0; stored < size; stored += draws) {
-      prepare(0);
+      prepare(0, draws);
       run(0, 1);
     }
   }
   cache(const cache&) = delete;
   cache& operator=(const cache&) = delete;
 
-  void prepare(std::size_t number) {
+  void prepare(std::size_t number, std::size_t count) {
     key_list<Keys>& keys = keys_[number];
-    keys.resize(draws);
+    keys.resize(count);
     for (auto& key : keys) Keys::set(key, owners_.size(), chosen_(any()));
   }
 
@@ -63,13 +63,14 @@ template <class Map, class Keys> class cache {
 template <class Map, class Keys> void create(benchmark::State& state, std::size_t size, std::size_t threads) {
   auto& full = kept(size, [&] { return cache<Map, Keys>(size); });
   measure_threads(
-      state, threads, draws * threads, [&](std::size_t number) { full.prepare(number); },
-      [&](std::size_t number) { full.run(number, threads); }, batches_before);
+      state, threads, draws_of_each(threads) * threads,
+      [&](std::size_t number) { full.prepare(number, draws_of_each(threads)); },
+      [&](std::size_t number) { full.run(number, threads); }, batches_before(threads));
 }
 
 template <class Keys, class... Map> void ask_all(types<Map...>, std::size_t size, std::size_t threads) {
   (ask_threads<Keys, Map>(
-       "get_or_create", size, threads, draws * threads, draws_wanted,
+       "get_or_create", size, threads, draws_of_each(threads) * threads, draws_wanted,
        [=](benchmark::State& state, std::size_t) { create<Map, Keys>(state, size, threads); }),
    ...);
 }

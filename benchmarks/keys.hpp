@@ -125,11 +125,18 @@ inline constexpr std::size_t draws = std::size_t{1} << 16;
 
 // In the clock, and before it: of a hundred thousand entries two batches bring three quarters back into the caches.
 inline constexpr std::size_t draws_wanted = 8 * draws;
-inline constexpr std::size_t batches_before = 2;
+inline constexpr std::size_t draws_before = 2 * draws;
 
-// Any of `size` keys, the indices of which begin with `first`.
-template <class Keys> void draw(key_list<Keys>& keys, std::size_t size, std::size_t first) {
-  keys.resize(draws);
+// Of each thread in a batch. Two need short ones: the longer a batch, the less likely both keep their processors.
+constexpr std::size_t draws_of_each(std::size_t threads) noexcept { return threads == 1 ? draws : draws / 8; }
+constexpr std::size_t batches_before(std::size_t threads) noexcept {
+  return draws_before / draws_of_each(threads);
+}
+
+// `count` times any of `size` keys, the indices of which begin with `first`.
+template <class Keys>
+void draw(key_list<Keys>& keys, std::size_t size, std::size_t first, std::size_t count) {
+  keys.resize(count);
   for (auto& key : keys) Keys::set(key, size, first + any().below(size));
 }
 

@@ -36,19 +36,20 @@ void look_up(benchmark::State& state, std::size_t size, std::size_t threads, std
   const Map& map = kept_full<Map, Keys>(size).map;
   std::array<key_list<Keys>, most_threads> wanted;
   measure_threads(
-      state, threads, draws * threads, [&](std::size_t number) { draw<Keys>(wanted[number], size, first); },
+      state, threads, draws_of_each(threads) * threads,
+      [&](std::size_t number) { draw<Keys>(wanted[number], size, first, draws_of_each(threads)); },
       [&](std::size_t number) {
         std::int64_t sum = 0;
         for (const auto& key : wanted[number]) sum += work(map, key);
         benchmark::DoNotOptimize(sum);
       },
-      batches_before);
+      batches_before(threads));
 }
 
 template <class Map, class Keys, class Work>
 void ask_one(std::string_view question, std::size_t size, std::size_t threads, std::size_t first, Work work) {
   ask_threads<Keys, Map>(
-      question, size, threads, draws * threads, draws_wanted,
+      question, size, threads, draws_of_each(threads) * threads, draws_wanted,
       [=](benchmark::State& state, std::size_t) { look_up<Map, Keys>(state, size, threads, first, work); });
 }
 

@@ -23,8 +23,8 @@ template <class Keys> struct alignas(64) orders {
   std::vector<std::size_t> replaced; // whose owner is dropped at the last of each turn
 };
 
-template <class Keys> void prepare(orders<Keys>& next, std::size_t size, const part& own) {
-  draw<Keys>(next.keys, size, 0);
+template <class Keys> void prepare(orders<Keys>& next, std::size_t size, const part& own, std::size_t count) {
+  draw<Keys>(next.keys, size, 0, count);
   next.replaced.clear();
   for (std::size_t i = turn - 1; i < next.keys.size(); i += turn) {
     next.replaced.push_back(own.first + any().below(own.last - own.first));
@@ -36,8 +36,10 @@ template <class Map, class Keys> void mix(benchmark::State& state, std::size_t s
   filled<Map, Keys>& full = kept_full<Map, Keys>(size);
   std::array<orders<Keys>, most_threads> wanted;
   measure_threads(
-      state, threads, draws * threads,
-      [&](std::size_t number) { prepare<Keys>(wanted[number], size, part(size, number, threads)); },
+      state, threads, draws_of_each(threads) * threads,
+      [&](std::size_t number) {
+        prepare<Keys>(wanted[number], size, part(size, number, threads), draws_of_each(threads));
+      },
       [&](std::size_t number) {
         std::int64_t sum = 0;
         auto replaced = wanted[number].replaced.begin();
@@ -54,12 +56,12 @@ template <class Map, class Keys> void mix(benchmark::State& state, std::size_t s
         }
         benchmark::DoNotOptimize(sum);
       },
-      batches_before);
+      batches_before(threads));
 }
 
 template <class Keys, class... Map> void ask_all(types<Map...>, std::size_t size, std::size_t threads) {
   (ask_threads<Keys, Map>(
-       "mixed", size, threads, draws * threads, draws_wanted,
+       "mixed", size, threads, draws_of_each(threads) * threads, draws_wanted,
        [=](benchmark::State& state, std::size_t) { mix<Map, Keys>(state, size, threads); }),
    ...);
 }
