@@ -6,7 +6,7 @@
 //
 // Of one thread the time is its own. Of two it is the wall's, from the first one's start to the last one's end, for one
 // operation of both together, so it halves where they do not hinder each other: a thread that waits for another spends
-// nothing of its own. Only a machine that does nothing else can say. Both begin when both are ready; a batch is done
+// nothing of its own. Each has a processor of the two to itself and begins when both are ready; a batch is done
 // again in which the system took the processor from one of them, or gave it to one so late that the other worked alone,
 // which looks as if nobody were in the way. If that happens each time, the last one counts. The counter `processors_ns`
 // is what the processors spent, `disturbed` the part of the batches that stayed so.
@@ -19,6 +19,7 @@
 #include <string>
 #include <thread>
 
+#include <sched.h>
 #include <sys/resource.h>
 
 namespace bench {
@@ -33,11 +34,25 @@ struct part {
   std::size_t last;
 };
 
+// The first and the last processor that the program may use. A busy system leaves two threads on one of them, where they
+// work in turns and seem to hinder nobody.
+inline std::array<cpu_set_t, most_threads> two_processors(const cpu_set_t& allowed) {
+  std::array<cpu_set_t, most_threads> one_each;
+  for (cpu_set_t& one : one_each) CPU_ZERO(&one);
+  std::size_t first = 0;
+  while (!CPU_ISSET(first, &allowed)) ++first;
+  std::size_t last = CPU_SETSIZE - 1;
+  while (!CPU_ISSET(last, &allowed)) --last;
+  CPU_SET(first, &one_each[0]);
+  CPU_SET(last, &one_each[1]);
+  return one_each;
+}
+
 // The caller and one more thread, which stays: whatever a map or malloc keeps for each thread is there from the first
 // batch on.
 class pair_of_threads {
  public:
-  pair_of_threads() = default;
+  pair_of_threads() { sched_getaffinity(0, sizeof(allowed_), &allowed_); }
   pair_of_threads(const pair_of_threads&) = delete;
   pair_of_threads& operator=(const pair_of_threads&) = delete;
   ~pair_of_threads() { run(nullptr); }
@@ -49,7 +64,10 @@ class pair_of_threads {
     ++asked_;
     asked_.notify_one();
     if (!goes_on) return;
+    const auto processors = two_processors(allowed_);
+    sched_setaffinity(0, sizeof(cpu_set_t), &processors[0]);
     job_(0);
+    sched_setaffinity(0, sizeof(cpu_set_t), &allowed_);
     for (int done = done_; done != asked_; done = done_) done_.wait(done);
   }
 
@@ -58,12 +76,15 @@ class pair_of_threads {
     for (int turn = 1;; ++turn) {
       asked_.wait(turn - 1);
       if (job_ == nullptr) return;
+      const auto processors = two_processors(allowed_);
+      sched_setaffinity(0, sizeof(cpu_set_t), &processors[1]);
       job_(1);
       done_ = turn;
       done_.notify_one();
     }
   }
 
+  cpu_set_t allowed_; // to the caller, when there is no second thread yet
   std::atomic<int> asked_ = 0;
   std::atomic<int> done_ = 0;
   std::function<void(std::size_t)> job_;
