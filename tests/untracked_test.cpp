@@ -972,6 +972,31 @@ TEST_CASE("untracked: keys of the dead that a store into a full table sweeps use
   CHECK(Witness::held == 0);
 }
 
+TEST_CASE("untracked: sweep takes all of the dead, whatever deaths move in the table meanwhile") {
+  Witness::held = 0;
+  for (int offset = 0; offset < 40; ++offset) {
+    CAPTURE(offset);
+    Words all(weakref::options{.shards = 1, .accept_untracked = true});
+    all.reserve(3000);
+    Things foreign;
+    Things tracked;
+    for (int number = 0; number < 3000; ++number) {
+      if (number % 2 == 0) {
+        tracked.push_back(weakref::make_tracked<Item>(number));
+        all.insert(Word(3000 * offset + number), tracked.back());
+      } else {
+        foreign.push_back(foreign_item(number));
+        // The first of the dead that goes takes the living along, in front of sweep and behind it.
+        all.insert(Word(3000 * offset + number, [&] { tracked.clear(); }), foreign.back());
+      }
+    }
+    foreign.clear();
+    (void)all.sweep();
+    CHECK(all.empty());
+  }
+  CHECK(Witness::held == 0);
+}
+
 namespace {
 // A key that is asked before it is copied.
 struct Reporter {

@@ -258,9 +258,9 @@ class WeakKeyDictionary
   /// nothing is stored, and one waiter runs its own. No lock is held during the factory, and it may use the
   /// container.
   ///
-  /// Cost: a hit allocates nothing; a new value as insert, and what others may wait on while it lasts.
+  /// Cost: a hit allocates nothing; a new value as insert.
   /// Throws: as insert; what the factory throws; std::logic_error if waiting would close a cycle.
-  /// Runs user code: the factory, no lock held; else as get.
+  /// Runs user code: the factory, and then the value's copy constructor for each who has waited, no lock held; else as get.
   template <class Factory> [[nodiscard]] Value get_or_create(const owner& key, Factory&& factory) {
     detail::check_not_under_lock();
     core& present = this->container_.require();

@@ -268,7 +268,8 @@ class WeakValueDictionary
   /// Single flight: of all concurrent callers with one key exactly one runs its factory, the others wait and
   /// get that very object. If the factory throws or returns null its caller gets that, nothing is stored, and
   /// one waiter runs its own. What insert() stores meanwhile wins; erase() and clear() do not cancel. No lock
-  /// is held during the factory, and it may use the container.
+  /// is held during the factory, and it may use the container. A key given by reference, if it is not one that can be
+  /// copied byte by byte, must not be changed by others while this waits.
   ///
   /// Cost: a hit allocates nothing. A T and its node are one allocation; a pointer's object, if it is not
   /// tracked yet, and its node are one each.

@@ -208,6 +208,66 @@ TEST_CASE("schedules: two threads create the value of one key, and get the same"
         {}, {.preemptions = 4});
 }
 
+TEST_CASE("schedules: a copy for one who waits asks for what he is creating, and is refused") {
+  // A mapped value whose copies, but for those under a lock, speak.
+  struct speaking {
+    speaking(int start, std::function<void()> words) : number(start), on_copy(std::move(words)) {}
+    speaking(const speaking& other) : number(other.number), on_copy(other.on_copy) {
+      if (other.on_copy != nullptr && !schedule::holds_a_mutex()) other.on_copy();
+    }
+    speaking(speaking&&) noexcept = default;
+    speaking& operator=(const speaking&) = default;
+    speaking& operator=(speaking&&) noexcept = default;
+    int number;
+    std::function<void()> on_copy;
+  };
+  struct state {
+    owner key = make_thing(1);
+    weakref::WeakKeyDictionary<thing, speaking, weakref::by_identity, weakref::by_identity,
+                               schedule::checked_allocator<thing>, schedule::scheduled_mutex>
+        values;
+    dictionary things;
+    int results[2] = {};
+    int copies = 0;
+    const char* outcome = "nobody waited";
+
+    void create_value() {
+      const auto ask = [this] {
+        if (++copies != 2) return; // the first is the creator's own
+        outcome = "refused";
+        static_cast<void>(things.get_or_create(7, [] { return thing(8); }));
+        outcome = "not refused";
+      };
+      results[0] = values.get_or_create(key, [&] { return speaking(100, ask); }).number;
+    }
+    void create_thing() {
+      static_cast<void>(things.get_or_create(7, [this] {
+        results[1] = values.get_or_create(key, [] { return speaking(200, nullptr); }).number;
+        return thing(7);
+      }));
+    }
+  };
+  holds(make_scenario<state>({&state::create_value, &state::create_thing},
+                             [](state& s) {
+                               expect(s.results[0] == s.results[1], "both got one value");
+                               observe(s.outcome);
+                             }),
+        {"nobody waited", "refused"}, {.preemptions = 3});
+  // What the copy asks for a third one creates, and may be through with.
+  const auto wait = [](state& s) {
+    s.results[1] = s.values.get_or_create(s.key, [] { return speaking(200, nullptr); }).number;
+  };
+  const auto create = [](state& s) {
+    expect(s.things.get_or_create(7, [] { return thing(7); })->whole, "the third one's own");
+  };
+  holds(make_scenario<state>({&state::create_value, wait, create},
+                             [](state& s) {
+                               expect(s.results[0] == s.results[1], "both got one value");
+                               observe(s.outcome);
+                             }),
+        {"nobody waited", "refused", "not refused"}, {.preemptions = 2});
+}
+
 TEST_CASE("schedules: an object is added, discarded and dies") {
   struct state {
     owner element = make_thing(1);

@@ -109,6 +109,31 @@ TEST_CASE("schedules: a factory fails, and a waiting thread runs its own") {
           {}, {.preemptions = 5});
 }
 
+TEST_CASE("schedules: a factory changes the variable that another thread has asked with") {
+  struct state : flights {
+    int key = 1;
+    void change() {
+      try {
+        static_cast<void>(table->get_or_create(1, [this]() -> owner {
+          key = 2;
+          throw std::runtime_error("no such thing");
+        }));
+      } catch (const std::runtime_error&) {}
+    }
+    void ask() {
+      results[0] = table->get_or_create(key, [](int wanted) { return thing(wanted); });
+    }
+  };
+  holds(make_scenario<state>({&state::change, &state::ask},
+                             [](state& s) {
+                               const owner& made = s.results[0];
+                               expect(made != nullptr && s.table->get(made->id) == made,
+                                      "what was made for a key is found under that key");
+                               observe(made->id == 1 ? "before" : "after");
+                             }),
+        {"before", "after"}, {.preemptions = 4});
+}
+
 TEST_CASE("schedules: two factories that need each other's keys: one of them is refused") {
   struct state : flights {
     std::atomic<int> refused{0};

@@ -24,6 +24,8 @@
 //   2, 4  | a split       | the first shard's retired mark, as for everybody
 //   4     | a search      | the table's count of changes, as at every rehash
 //   4     | a rover       | begins where it stood; entries may be looked at twice in this round, or not
+//   –     | an erasure    | may call an entry back past the rover: it is looked at in the next round (sweep() itself
+//         |               | stops only where that can't be)
 //
 // A death allocates nothing, and so only lets go of the slots of a table that it leaves empty (core.hpp, evict).
 

@@ -336,17 +336,23 @@ template <class Node, class Mutex, class Allocator> class core final : public co
     std::size_t taken = 0;
     shards_.for_each([&](shard& each) {
       std::uint32_t end = 0;
-      for (std::uint64_t looked = 0;; looked += step) {
+      for (std::uint32_t at = 0;;) {
         after_unlock<core, Node> after(*this);
         const access<false> locked(*this, each);
         if (each.entries.index_end() != end) { // moved by somebody else: all of it again
           end = each.entries.index_end();
-          looked = 0;
+          at = 0;
         }
-        if (!each.may_hold_dead || looked >= end) return after.shrink(each);
-        const std::uint32_t before = each.entries.size();
-        after.sweep(each, step, step);
-        taken += before - each.entries.size();
+        if (!each.may_hold_dead || at == end) return after.shrink(each);
+        // A step ends where nobody can be called back from what is still to be looked at.
+        for (const std::uint64_t stop = std::uint64_t{at} + step;
+             at < end && (at < stop || !each.entries.is_divide(at));) {
+          if (!each.entries.is_empty(at) && after.take_if_dead(each, at)) {
+            ++taken;
+          } else {
+            ++at;
+          }
+        }
       }
     });
     return taken;

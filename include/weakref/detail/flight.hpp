@@ -24,7 +24,9 @@
 //   a waiter sleeps   | he is told           | `is_told` and then `deliveries` are written, and read the other way round
 //   a waiter leaves   | he is told           | `is_told` is the last that is touched of him
 //   a waiter leaves   | the graph is walked  | the graph's lock: he is out of it before he goes
-//   a wait is refused | the flight's end     | can't be: its creator waits, directly or not, for the thread that is refused
+//   a wait is refused | the flight's end     | the shard's lock: he takes his waiter out of the flight's list; or it is in none
+//                     |                      | any more, and so he will be told
+//   a result's copy   | any wait of its      | it does not wait: refused, and that counts as a copy that throws
 
 #include <weakref/assert.hpp>
 #include <weakref/detail/sync.hpp>
@@ -41,14 +43,16 @@ namespace detail {
 /// A thread that waits for another's flight; on its stack.
 struct waiting {
   waiting* next = nullptr; // in the flight's list
-  const thread_record* creator =
-      nullptr; // for whom; guarded by the wait graph's lock once this is in the graph
-  std::atomic<std::uint32_t> is_told{0}; // there will be no more of the flight
+  /// For whom; guarded by the wait graph's lock, once this is in the graph.
+  const thread_record* creator = nullptr;
+  /// There will be no more of the flight.
+  std::atomic<std::uint32_t> is_told{0};
 };
 /// And what it gets: empty if the creation failed. Result is a std::shared_ptr or a std::optional.
 template <class Result> struct waiter : waiting { Result result; };
 
-/// Enters the edge from this thread. False, and nothing is entered, if that would close a cycle.
+/// Enters the edge from this thread. False, and nothing is entered, if that would close a cycle, or this thread is
+/// delivering.
 WEAKREF_API bool begin_wait(waiting& self) noexcept;
 WEAKREF_API void end_wait() noexcept;
 /// Nobody in this list waits for its creator any more.
@@ -58,10 +62,21 @@ WEAKREF_API void end_flight(waiting* waiters) noexcept;
 /// Counts the ends of flights that somebody waited for. One word for the whole process, as with callbacks.
 extern WEAKREF_API std::atomic<std::uint32_t> deliveries;
 
+/// While one's results are copied for those who wait for them, which may be user code, this thread waits for nobody: they
+/// wait for it, and are in no flight from which a refusal could take them.
+class delivering {
+ public:
+  delivering() noexcept { ++this_thread().deliveries; }
+  ~delivering() { --this_thread().deliveries; }
+  delivering(const delivering&) = delete;
+  delivering& operator=(const delivering&) = delete;
+};
+
 /// By the creator, with no lock, when the flight is down: gives its waiters the result, if there is one. A copy that
-/// throws counts, for him who gets none, as a failure: he looks again.
+/// throws counts, for him who gets none, as a failure: he looks again. Runs user code: the copies of a mapped value.
 template <class Sync, class Result> void deliver(waiting* waiters, const Result* result) noexcept {
   if (waiters == nullptr) return;
+  const delivering now;
   detail::end_flight(waiters);
   for (waiting* each = waiters; each != nullptr;) {
     waiting* const next = each->next;
@@ -168,8 +183,11 @@ class flight_list {
     while (*at != &gone) at = &(*at)->next;
     *at = gone.next;
   }
-  void remove(const waiting& gone) noexcept {
-    for (flight* each = first_; each != nullptr && !each->remove(gone);) each = each->next;
+  /// False if it is in none.
+  bool remove(const waiting& gone) noexcept {
+    flight* each = first_;
+    while (each != nullptr && !each->remove(gone)) each = each->next;
+    return each != nullptr;
   }
   template <class Match> flight* find(std::uint32_t hash, Match&& match) const {
     for (flight* each = first_; each != nullptr; each = each->next) {

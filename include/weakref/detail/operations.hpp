@@ -165,41 +165,41 @@ bool visit_entry(Core& container, std::uint32_t hash, Match&& match, F&& f) {
 
 /// Two registers: a larger one would come back through memory.
 template <class Node> struct put_result {
-  Node* replaced = nullptr; // for the caller to release
+  Node* replaced = nullptr;           // for the caller to release
+  std::uint32_t missing_capacity = 0; // nothing happened: the table must grow to this first
   bool is_stored = false;
-  bool is_full = false; // nothing happened: the table needs room first
 };
 
-/// Makes the shard of this hash have room for one more entry, at least for a moment. Room once made is used, although
-/// a sweep or an erasure may have freed a slot meanwhile: else each store into a table that stays nearly full would sweep
-/// all of it, and make room anew. Throws: std::bad_alloc, std::length_error.
-template <class Node, class Core> [[gnu::noinline]] void make_room(Core& container, std::uint32_t hash) {
-  typename Core::slots_type room(container.allocator());
-  for (;;) {
-    std::uint32_t capacity = 0;
-    {
-      after_unlock<Core, Node> after(container);
-      const typename Core::template access<false> shard(container, hash);
-      auto& entries = shard->entries;
-      if (room.capacity() > entries.capacity()) return entries.rehash(room);
-      if (entries.has_room()) return;
-      if (shard->may_hold_dead) {
-        after.sweep_all(*shard);
-        if (!entries.is_crowded()) return;
-      }
-      capacity = entries.grown_capacity();
-    }
-    // With no lock held; then everything is looked at again.
-    if (capacity <= room.capacity()) throw_too_many_entries();
-    if (container.all_shards().should_split(capacity)) return container.all_shards().split();
-    typename Core::slots_type(capacity, container.allocator()).swap(room);
+/// Under the lock, where one more entry does not fit or room was made for it: 0 if it fits now, else the capacity that
+/// is needed. Moves the entries into `room` if that is larger, which holds the old slots then. Once made it is used,
+/// although a sweep or an erasure may have freed a slot meanwhile: else each store into a table that stays nearly full
+/// would sweep all of it, and make room anew.
+template <class Shard, class After, class Slots>
+[[gnu::noinline]] std::uint32_t use_room(Shard& shard, After& after, Slots& room) noexcept {
+  auto& entries = shard.entries;
+  if (room.capacity() > entries.capacity()) {
+    entries.rehash(room);
+    return 0;
   }
+  if (entries.has_room()) return 0;
+  if (shard.may_hold_dead) {
+    after.sweep_all(shard);
+    if (!entries.is_crowded()) return 0;
+  }
+  return entries.grown_capacity();
+}
+/// The other half of it, with no lock held; then everything is looked at again. Throws: std::bad_alloc, std::length_error.
+template <class Core, class Slots>
+[[gnu::noinline]] void make_room(Core& container, std::uint32_t capacity, Slots& room) {
+  if (capacity > Core::table_type::max_capacity) throw_too_many_entries();
+  if (container.all_shards().should_split(capacity)) return container.all_shards().split();
+  Slots(capacity, container.allocator()).swap(room);
 }
 
 /// One attempt at put_unreleased().
 template <bool user_code, class Node, class Core, class Match, class Keep>
 put_result<Node> try_put(Core& container, new_entry<Core, Node>& added, Keep& keep, Match&& match,
-                         flight* ending, typename Core::last_look& before) {
+                         flight* ending, typename Core::last_look& before, typename Core::slots_type& room) {
   put_result<Node> result;
   after_unlock<Core, Node> after(container);
   typename Core::template access<user_code> shard(container, added.node().hash);
@@ -208,9 +208,9 @@ put_result<Node> try_put(Core& container, new_entry<Core, Node>& added, Keep& ke
   const auto place = shard.find_place(added.node().hash, match, before);
   if (place.found == nullptr) {
     if (!keep.inserts) return result;
-    if (!shard->entries.has_room()) [[unlikely]] {
-      result.is_full = true;
-      return result;
+    if (room.count() != 0 || !shard->entries.has_room()) [[unlikely]] {
+      result.missing_capacity = detail::use_room(*shard, after, room);
+      if (result.missing_capacity != 0) return result;
     }
     shard->entries.insert(added.node());
     result.is_stored = true;
@@ -240,11 +240,12 @@ put_result<Node> try_put(Core& container, new_entry<Core, Node>& added, Keep& ke
 template <bool user_code, class Node, class Core, class Match, class Keep>
 put_result<Node> put_unreleased(Core& container, new_entry<Core, Node>& added, Keep& keep, Match&& match,
                                 flight* ending = nullptr, typename Core::last_look before = {}) {
+  typename Core::slots_type room(container.allocator());
   for (;;) {
-    const auto result = detail::try_put<user_code, Node>(container, added, keep, match, ending, before);
-    if (!result.is_full) [[likely]]
+    const auto result = detail::try_put<user_code, Node>(container, added, keep, match, ending, before, room);
+    if (result.missing_capacity == 0) [[likely]]
       return result;
-    detail::make_room<Node>(container, added.node().hash);
+    detail::make_room(container, result.missing_capacity, room);
   }
 }
 

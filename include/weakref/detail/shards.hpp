@@ -47,7 +47,7 @@ template <class Node, class Mutex, class Allocator> class shards {
   using slots_type = typename table_type::slots_type;
   static constexpr bool is_local = std::is_base_of_v<null_mutex, Mutex>;
   static constexpr unsigned max_bits = 8;
-  /// Entries at which a container splits.
+  /// A container splits before its table would have so many slots, or when as many entries are asked for.
   static constexpr std::uint32_t split_size = 256;
 
   // A cache line of its own each, so that two threads in two shards do not disturb each other.
@@ -137,9 +137,9 @@ template <class Node, class Mutex, class Allocator> class shards {
     return sum;
   }
 
-  /// Whether a full first shard of this size splits instead of growing.
-  bool should_split(std::size_t entries) const noexcept {
-    return bits_ != 0 && entries >= split_size && many_.load(std::memory_order_acquire) == nullptr;
+  /// Whether the first shard splits instead of growing to so many slots, or making room for so many entries.
+  bool should_split(std::size_t wanted) const noexcept {
+    return bits_ != 0 && wanted >= split_size && many_.load(std::memory_order_acquire) == nullptr;
   }
   /// Throws: std::bad_alloc; then nothing has changed. Holds no lock of the caller's.
   void split();

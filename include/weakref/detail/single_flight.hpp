@@ -97,15 +97,17 @@ Result join(Core& container, std::uint32_t hash, Match&& match, MatchFlight&& ma
 /// Step 4. Throws: std::logic_error if this would wait for itself.
 template <class Core, class Result>
 Result wait_for(Core& container, std::uint32_t hash, waiter<Result>& self) {
-  if (!detail::begin_wait(self)) {
+  const bool is_waiting = detail::begin_wait(self);
+  if (!is_waiting) {
+    bool was_left = false;
     {
       const typename Core::template access<false> shard(container, hash);
-      shard->flights.remove(self);
+      was_left = shard->flights.remove(self);
     }
-    throw_recursive_creation();
+    if (was_left) throw_recursive_creation();
   }
   detail::sleep<typename Core::sync>(self);
-  detail::end_wait();
+  if (is_waiting) detail::end_wait();
   return std::move(self.result);
 }
 
@@ -166,10 +168,12 @@ template <bool user_code, class Creation, class Keep, class Node, class Core, cl
                                         Factory& factory, attempt<Core, Result>& made, const void* shown) {
   if constexpr (is_shown_at_once<key_of<Creation>, Key>) {
     own_flight<Core, Result> own(container, made);
+    const auto& same =
+        *static_cast<const key_of<Creation>*>(shown); // the caller's may have been changed meanwhile
     if (Result existing =
-            detail::wait_and_join<user_code, Keep, Node>(container, hash, key, look, made, shown))
+            detail::wait_and_join<user_code, Keep, Node>(container, hash, same, look, made, shown))
       return existing;
-    Creation creation(container, hash, std::forward<Key>(key), factory);
+    Creation creation(container, hash, same, factory);
     return detail::create<user_code, Keep, Node>(container, creation, look, made, own);
   } else {
     if (Result existing =

@@ -78,8 +78,9 @@ template <class Allocator> class table {
     if (entries > limit(max_capacity)) throw_too_many_entries();
     return needed(std::max<std::uint64_t>(1, entries));
   }
-  /// No more than max_capacity, also of a table that has it already.
+  /// None if it has the largest already.
   std::uint32_t grown_capacity() const noexcept {
+    if (capacity() == max_capacity) return none;
     const std::uint64_t present = slots_.count();
     const std::uint64_t grown = present < 8 ? 2 * present : present + present / 2;
     return static_cast<std::uint32_t>(
@@ -119,6 +120,10 @@ template <class Allocator> class table {
   }
 
   entry& operator[](std::size_t index) const noexcept { return *entry_of(word(index)); }
+  /// Whether a group begins here, and what lies from here on will not be moved to before it.
+  bool is_divide(std::uint32_t index) const noexcept {
+    return index % words_per_group == 0 && (tags(group_of(index) - 1) & counts_mask) == 0;
+  }
   bool is_empty(std::size_t index) const noexcept { return index % words_per_group == 0 || word(index) == 0; }
 
   /// Needs room, and an entry that is not in the table.

@@ -22,6 +22,8 @@ struct waiting;
 struct thread_record {
   /// Calls of user code under a container's lock that this thread is inside of.
   std::uint32_t depth = 0;
+  /// Flights whose results it is copying for those who wait (flight.hpp).
+  std::uint32_t deliveries = 0;
   /// Where the control block being made shall lie (block.hpp).
   void* control_block_place = nullptr;
   /// Deaths put off, oldest first, linked through their watch lists.
