@@ -14,7 +14,7 @@
 //              death still needs the core, to lock the shard and find nothing; so the node first gets a
 //              count on the core to carry, which the last to drop gives back.
 //   evict      the death takes the node out of the table itself: both shares are its own.
-//   cursors    pin nodes under the shard's lock while they are in the table.
+//   cursors    have a node pinned for them by who takes it out, if they are on it (slot_copy.hpp).
 //
 // Atomic read-modify-writes, with adaptive_mutex and libstdc++: a hit that returns an owner 3 (lock, count up, the
 // caller's count down), a visit 1 (lock), a death with eviction 2 beside the two of shared_ptr (lock, the node's weak
@@ -50,7 +50,7 @@ template <class Node, class Mutex, class Allocator> class core final : public co
   using node_type = Node;
   using referent_type = typename Node::referent_type;
   using owner_type = std::shared_ptr<referent_type>;
-  using table_type = table<Allocator>;
+  using table_type = table<Allocator, Mutex>;
   using slots_type = typename table_type::slots_type;
   using shards_type = shards<Node, Mutex, Allocator>;
   using shard = typename shards_type::shard;
@@ -453,8 +453,9 @@ template <class Node, class Mutex, class Allocator> class core final : public co
 
   static void discard_evicted(entry& evicted) noexcept {
     Node& gone = static_cast<Node&>(evicted);
-    // A cursor that still pins the node must not keep the dead object's memory. (While it dies that is there.)
-    if (!gone.is(entry::in_block)) gone.weak().reset();
+    // Who pins the node for long must not keep the dead object's memory. (While it dies that is there.) Who is on it in
+    // this very moment locks the weak_ptr.
+    if (!gone.is(entry::in_block | entry::is_read)) gone.weak().reset();
     if constexpr (stateless) {
       drop(gone, 2, nullptr); // the container may be gone
     } else {

@@ -2,22 +2,20 @@
 #ifndef WEAKREF_DETAIL_CURSOR_HPP
 #define WEAKREF_DETAIL_CURSOR_HPP
 
-// Iteration while everything may change. A cursor pins the nodes of one shard at a time, all that are there
-// at one moment, and then asks for each, under the lock, whether it is still in the table. So an entry that
-// stays is seen exactly once, whatever is inserted, erased or rehashed meanwhile. Only the current referent
-// is held strongly; a pinned node that has left its table keeps its key for the loop body, and nothing of the
-// object.
+// Iteration while everything may change, shard by shard, each over a copy of its table's slots: slot_copy.hpp says how,
+// and what everybody else does for it; the numbers here are its steps. Only the current referent is held strongly, and
+// only the current entry has a node that others must leave alone.
 //
-// A container that splits after its first shard was pinned is complete with that shard: what stays was in it.
+// A container that splits after its first shard was copied is complete with that shard: what stays was in it.
 //
 // Where a cursor stands lies in memory of its own, so that an iteration that is given up inside user code under
-// some container's lock can be ended later: letting pinned nodes go destroys keys and values.
+// some container's lock can be ended later: letting a node go may destroy its key and value.
 
 #include <weakref/detail/operations.hpp>
-
-#include <boost/container/vector.hpp>
+#include <weakref/detail/slot_copy.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <utility>
 
@@ -38,80 +36,118 @@ template <class Node, class Core> class cursor_position final : public put_off_w
   /// To the next living entry; false at the end. Lets the current one go, which may run user code.
   /// Throws: std::bad_alloc.
   bool advance() {
-    let_go();
-    for (;;) {
-      for (; next_ < pinned_.size(); ++next_) {
-        Node* const candidate = pinned_[next_];
-        if ((owner = detail::owner_if_present(container, *candidate))) {
-          node = candidate;
-          ++next_;
-          return true;
-        }
-        container.unpin(*candidate);
-      }
-      pinned_.clear();
-      next_ = 0;
-      if (!pin_next_shard()) return false;
-    }
+    let_owner_go();
+    if (node != nullptr) copy_.pass();
+    return find();
+  }
+  /// The same from an entry that has left its table before it was shown: perhaps another one is in its place.
+  bool advance_from_gone() {
+    let_owner_go();
+    return find();
   }
 
   Core& container;
-  Node* node = nullptr; // pinned
+  Node* node = nullptr; // claimed
   owner_type owner;
 
  private:
+  using sync = typename Core::sync;
   using shard = typename Core::shard;
-  enum class pinning { done, retired, more_room };
+  enum class copying { done, retired, more_room };
 
   ~cursor_position() {
-    let_go();
-    for (; next_ < pinned_.size(); ++next_) container.unpin(*pinned_[next_]);
+    let_owner_go();
+    leave();
     container.drop_ref();
   }
 
-  bool pin_next_shard() {
+  /// From this slot on.
+  bool find() {
+    node = nullptr;
+    for (;;) {
+      for (; !copy_.is_at_end(); copy_.pass()) {
+        if (hold()) return true;
+      }
+      leave();
+      if (!copy_next_shard()) return false;
+    }
+  }
+  /// Claims what is in this slot, and its referent.
+  bool hold() noexcept {
+    for (slot seen = copy_.seen(); seen != 0;) {
+      announce(seen); // 3
+      const slot again = copy_.seen();
+      if (again == seen) {
+        node = static_cast<Node*>(entry_of(seen));
+        owner = detail::lock_owner<sync>(node->weak()); // 4
+        if (owner != nullptr) return true;
+        // Nobody else hears of its death.
+        if (node->is(entry::untracked)) (void)detail::owner_if_present(container, *node);
+        if (copy_.seen() == seen) break;
+      }
+      seen = copy_.seen();
+    }
+    node = nullptr;
+    return false;
+  }
+  void announce(slot next) noexcept {
+    if (entry* const pinned = copy_.announce(next)) container.unpin(static_cast<Node&>(*pinned));
+  }
+  void let_owner_go() noexcept {
+    // The node later: the key is still valid while the referent's destructor runs.
+    if (node != nullptr) detail::release_owner<sync>(owner);
+  }
+
+  bool copy_next_shard() {
     auto& shards = container.all_shards();
     for (;;) {
       if (shard_ == (is_split_ ? shards.count() : 1)) return false;
-      switch (pin(shards.at(is_split_, shard_))) {
-      case pinning::done:
+      std::uint32_t groups = 0;
+      const std::size_t tables = is_split_ ? 0 : shards.count_after_split();
+      switch (copy(shards.at(is_split_, shard_), tables, groups)) {
+      case copying::done:
         ++shard_;
+        copy_.start();
         return true;
-      case pinning::retired:
+      case copying::retired:
         is_split_ = true;
         break;
-      case pinning::more_room:
+      case copying::more_room:
+        copy_.make_room(groups, tables); // 1
         break;
       }
     }
   }
-  pinning pin(shard& chosen) {
-    // Room is made with no lock held.
-    pinned_.reserve(chosen.entries.size());
+  copying copy(shard& chosen, std::size_t tables, std::uint32_t& groups) noexcept {
     after_unlock<Core, Node> after(container);
-    typename Core::template access<false> locked(container, chosen);
-    if (locked->is_retired) return pinning::retired;
-    const auto& entries = locked->entries;
-    if (pinned_.capacity() < entries.size()) return pinning::more_room;
+    const typename Core::template access<false> locked(container, chosen);
+    if (locked->is_retired) return copying::retired;
+    groups = locked->entries.slots().count();
+    if (!copy_.has_room(groups, tables)) return copying::more_room;
     after.tidy_and_shrink(chosen);
-    for (std::uint32_t i = 0; pinned_.size() < entries.size(); ++i) {
-      if (entries.is_empty(i)) continue;
-      locked.at(i).pin();
-      pinned_.push_back(&locked.at(i));
+    locked->entries.copy_to(copy_); // 2
+    copied_ = &chosen;
+    return copying::done;
+  }
+
+  void leave() noexcept { // 6
+    if (copied_ == nullptr) return;
+    announce(0);
+    bool is_spread = false;
+    {
+      const typename Core::template access<false> locked(container, *copied_);
+      is_spread = copy_.is_spread();
+      if (!is_spread) locked->entries.let_go(copy_);
     }
-    return pinning::done;
+    for (std::size_t i = 0; is_spread && i < container.all_shards().count(); ++i) {
+      const typename Core::template access<false> locked(container, container.all_shards().at(true, i));
+      locked->entries.let_go(copy_, i);
+    }
+    copied_ = nullptr;
   }
 
-  void let_go() noexcept {
-    if (node == nullptr) return;
-    Node* const former = std::exchange(node, nullptr);
-    // The node last: the key is still valid while a referent's destructor runs.
-    detail::release_owner<typename Core::sync>(owner);
-    container.unpin(*former);
-  }
-
-  boost::container::vector<Node*> pinned_; // from next_ on
-  std::size_t next_ = 0;
+  typename Core::table_type::copy_type copy_;
+  shard* copied_ = nullptr; // in whose list the copy is
   std::size_t shard_ = 0;
   bool is_split_;
 };
@@ -141,6 +177,10 @@ template <class Node, class Core> class cursor {
   void advance() {
     check_not_under_lock();
     if (!position_->advance()) position_.reset();
+  }
+  /// The same from an entry that has left its table before it was shown: to the one in its place, or the next.
+  void advance_from_gone() {
+    if (!position_->advance_from_gone()) position_.reset();
   }
 
  private:

@@ -37,7 +37,8 @@ struct alignas(8) entry : watcher {
   static constexpr std::uint32_t untracked = 4; // in no watch list: found by sweeping
   static constexpr std::uint32_t carries =
       8; // carries a count on the core, for the death that still needs it
-  static constexpr std::uint32_t one_share = 16;
+  static constexpr std::uint32_t is_read = 16; // was taken out while a cursor was on it (slot_copy.hpp)
+  static constexpr std::uint32_t one_share = 32;
   static constexpr std::uint32_t flags = one_share - 1;
 
   entry(core_base& container, std::uint32_t hash_value, std::uint32_t kind) noexcept
@@ -46,7 +47,7 @@ struct alignas(8) entry : watcher {
   }
 
   bool is(std::uint32_t flag) const noexcept { return (shares.load(std::memory_order_relaxed) & flag) != 0; }
-  /// Under the lock of the shard that holds the entry.
+  /// Under the lock of the shard that holds the entry, or on top of another share.
   void pin() noexcept { shares.fetch_add(one_share, std::memory_order_relaxed); }
 
   std::atomic<std::uint32_t> shares;

@@ -19,6 +19,22 @@ namespace detail {
 inline constexpr std::uint32_t words_per_group = line_bytes / sizeof(slot);
 inline constexpr std::uint32_t slots_per_group = words_per_group - 1;
 
+// What is in a group's first word (table.hpp): of each tag the bit that says that its slot is in use; and how many have
+// passed the group.
+inline constexpr slot each_in_use = 0x0080'8080'8080'8080;
+inline constexpr slot most_passed = 15;
+inline unsigned passed_shift(std::uint32_t hash) noexcept { return 56 + 4 * (hash & 1); }
+/// Of those whose hash is odd, or even, like this one.
+inline slot count_of_passed(slot tags, std::uint32_t hash) noexcept {
+  return (tags >> passed_shift(hash)) & most_passed;
+}
+
+/// Where an entry belongs that has this hash. The upper bits of the hash have chosen the shard; the next ones choose the
+/// group.
+inline std::uint32_t home_group(std::uint32_t hash, std::uint32_t groups, unsigned shard_bits) noexcept {
+  return static_cast<std::uint32_t>((std::uint64_t{hash << shard_bits} * groups) >> 32);
+}
+
 /// What a table without memory has: a group that is found empty, and never written to.
 alignas(line_bytes) inline constexpr slot empty_group[words_per_group] = {};
 

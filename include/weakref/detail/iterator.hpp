@@ -90,13 +90,13 @@ template <class Container, template <class> class Projection> class iterator {
   }
 
  private:
-  // An entry whose payload can't be shown any more, because it has gone, is passed over.
+  // An entry whose payload can't be shown any more has gone, but perhaps only given its place to another.
   [[gnu::noinline]] void show() {
     while (!cursor_.is_at_end() &&
            !node_type::show(item_, *cursor_.container(), cursor_.node(), cursor_.take_owner()))
-      cursor_.advance();
+      cursor_.advance_from_gone();
   }
-  // The node stays pinned until the cursor advances, so the key is valid while the object is let go.
+  // The node stays claimed until the cursor advances, so the key is valid while the object is let go.
   void hide() noexcept { item_.reset(); }
 
   cursor_type cursor_;

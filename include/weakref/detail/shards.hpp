@@ -43,7 +43,7 @@ WEAKREF_API unsigned chosen_shard_bits() noexcept;
 
 template <class Node, class Mutex, class Allocator> class shards {
  public:
-  using table_type = table<Allocator>;
+  using table_type = table<Allocator, Mutex>;
   using slots_type = typename table_type::slots_type;
   static constexpr bool is_local = std::is_base_of_v<null_mutex, Mutex>;
   static constexpr unsigned max_bits = 8;
@@ -113,6 +113,10 @@ template <class Node, class Mutex, class Allocator> class shards {
     return mean + 6 * deviation + 8;
   }
 
+  /// Into how many the first shard may still split.
+  std::size_t count_after_split() const noexcept {
+    return bits_ == 0 || many_.load(std::memory_order_acquire) != nullptr ? 0 : std::size_t{1} << bits_;
+  }
   std::size_t count() const noexcept {
     return many_.load(std::memory_order_acquire) == nullptr ? 1 : std::size_t{1} << bits_;
   }
@@ -210,6 +214,7 @@ bool shards<Node, Mutex, Allocator>::try_move_to(shard* array) noexcept {
     if (!first_.entries.is_empty(i))
       array[index_of(first_.entries[i].hash)].entries.insert(first_.entries[i]);
   }
+  for (std::size_t i = 0; i < std::size_t{1} << bits_; ++i) array[i].entries.share_copies(first_.entries, i);
   if (first_.may_hold_dead) {
     for (std::size_t i = 0; i < std::size_t{1} << bits_; ++i) array[i].may_hold_dead = true;
   }

@@ -44,9 +44,13 @@ template <class Node, class Look, class Mutex, class Allocator> class shell {
       : shell(other, allocator_traits::select_on_container_copy_construction(other.get_allocator())) {}
   shell(const shell& other, const Allocator& allocator)
       : container_(other.container_.chosen_options(), allocator), look_(other.look_) {
-    for (auto at = other.container_.first(); !at.is_at_end(); at.advance()) {
-      if (auto payload = Node::copy_payload(*at.container(), at.node()))
+    for (auto at = other.container_.first(); !at.is_at_end();) {
+      if (auto payload = Node::copy_payload(*at.container(), at.node())) {
         store_anew(at.node().hash, std::move(*payload), at.owner());
+        at.advance();
+      } else {
+        at.advance_from_gone();
+      }
     }
   }
   shell(shell&& other) noexcept : container_(std::move(other.container_)), look_(other.look_) {}

@@ -36,6 +36,7 @@
 
 #include <weakref/detail/entry.hpp>
 #include <weakref/detail/groups.hpp>
+#include <weakref/detail/slot_copy.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -50,8 +51,10 @@ namespace detail {
 
 [[noreturn]] WEAKREF_API void throw_too_many_entries();
 
-template <class Allocator> class table {
+/// `Mutex` is what guards it: by that copies know what others may do meanwhile.
+template <class Allocator, class Mutex = null_mutex> class table {
  public:
+  using copy_type = slot_copy<Mutex>;
   using slots_type = groups<Allocator>;
   static constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
   static constexpr std::uint32_t max_capacity = (none / words_per_group) * slots_per_group;
@@ -136,11 +139,13 @@ template <class Allocator> class table {
   /// Puts another entry with the same hash in place of the one there.
   void replace(std::size_t index, entry& added) noexcept {
     ++changes_;
+    change_copies((*this)[index], &added);
     word(index) = (word(index) & ~address_mask) | address_bits(added);
   }
 
   void erase(std::size_t index) noexcept {
     ++changes_;
+    change_copies((*this)[index], nullptr);
     set_size(size() - 1);
     const std::uint32_t at = group_of(index);
     if (const std::uint32_t distance = true_distance(index); distance != 0) [[unlikely]]
@@ -173,15 +178,30 @@ template <class Allocator> class table {
 
   /// Hands everything out: slots and, in them, the entries. What was asked to be kept goes too.
   void take_all(slots_type& slots) noexcept {
-    give_up(slots);
+    if (copies_ != nullptr) [[unlikely]]
+      slots_.for_each([this](entry& each) { change_copies(each, nullptr); });
+    ++changes_;
+    slots_.swap(slots);
     set_size(0);
     reserved_ = 0;
   }
-  /// The same, for the last time: size() stays for who still asks.
+  /// The entries are in other tables now, and so are the copies: this one hands its slots out for the last time. size()
+  /// stays for who still asks.
   void give_up(slots_type& slots) noexcept {
     ++changes_;
     slots_.swap(slots);
+    copies_ = nullptr;
   }
+
+  // Copies of the slots, for iteration: whatever leaves the table is crossed out there (slot_copy.hpp).
+
+  void copy_to(copy_type& made) noexcept { made.fill(slots_.words(), slots_.count(), shard_bits_, copies_); }
+  /// Another table splits into several, of which this is the one with this number: its copies are also this one's.
+  void share_copies(const table& split, std::size_t number) noexcept {
+    for (auto* each = split.copies_; each != nullptr; each = each->next) each->copy->spread(copies_, number);
+  }
+  void let_go(copy_type& left) noexcept { left.leave(copies_); }
+  void let_go(copy_type& left, std::size_t number) noexcept { left.leave_spread(copies_, number); }
 
  private:
   static constexpr std::uint32_t largest_small = 64;
@@ -189,9 +209,15 @@ template <class Allocator> class table {
   static constexpr unsigned tag_bits = 7;       // of the hash
   static constexpr slot in_use = 0x80;
   static constexpr slot ones = 0x0001'0101'0101'0101; // in the byte of each tag
-  static constexpr slot each_in_use = in_use * ones;
   static constexpr slot counts_mask = 0xff00'0000'0000'0000;
-  static constexpr slot most_passed = 15;
+
+  void change_copies(entry& gone, entry* successor) const noexcept {
+    if (copies_ != nullptr) [[unlikely]]
+      change_each_copy(gone, successor);
+  }
+  [[gnu::noinline]] void change_each_copy(entry& gone, entry* successor) const noexcept {
+    for (auto* each = copies_; each != nullptr; each = each->next) each->copy->replace(gone, successor);
+  }
 
   void set_size(std::uint32_t size) noexcept { size_.store(size, std::memory_order_relaxed); }
   static constexpr std::uint32_t limit(std::uint32_t capacity) noexcept { return capacity - capacity / 4; }
@@ -239,7 +265,6 @@ template <class Allocator> class table {
 
   // -- Who has passed ---------------------------------------------------------------------------------------------------
 
-  static unsigned count_shift(std::uint32_t hash) noexcept { return 56 + 4 * (hash & 1); }
   /// The lowest bit of the hash of the entry there.
   std::uint32_t parity(std::size_t index) const noexcept {
     return static_cast<std::uint32_t>(tags(group_of(index)) >> tag_shift(index)) & 1;
@@ -252,7 +277,7 @@ template <class Allocator> class table {
   }
   /// One more entry, or one less, has passed so many groups before this one. A count that stands for many stays.
   void count_passed(std::uint32_t group, std::uint32_t groups, std::uint32_t hash, int by) noexcept {
-    const unsigned shift = count_shift(hash);
+    const unsigned shift = passed_shift(hash);
     for (std::uint32_t at = back(group, groups, slots_.count()); at != group; at = next(at)) {
       const slot count = (tags(at) >> shift) & most_passed;
       if (count == most_passed) continue;
@@ -312,7 +337,7 @@ template <class Allocator> class table {
         const slot candidate = word(index);
         if ((candidate & fragment_mask) == fragment && test(candidate)) return {entry_of(candidate), index};
       }
-      if (((seen >> count_shift(hash)) & most_passed) == 0) [[likely]]
+      if (count_of_passed(seen, hash) == 0) [[likely]]
         break;
       at = next(at);
     } while (at != first);
@@ -350,9 +375,8 @@ template <class Allocator> class table {
   }
   static constexpr unsigned told_bits = tag_bits + fragment_bits;
 
-  // The upper bits of the hash have chosen the shard; the next ones choose the group.
   std::uint32_t home(std::uint32_t hash) const noexcept {
-    return static_cast<std::uint32_t>((std::uint64_t{hash << shard_bits_} * slots_.count()) >> 32);
+    return home_group(hash, slots_.count(), shard_bits_);
   }
   std::uint32_t true_distance(std::size_t index) const noexcept {
     const auto stored = static_cast<std::uint32_t>(word(index) & distance_mask);
@@ -364,6 +388,7 @@ template <class Allocator> class table {
 
   slots_type slots_;
   std::uint64_t changes_ = 0;
+  typename copy_type::link* copies_ = nullptr;
   std::atomic<std::uint32_t> size_{0}; // written under the lock
   std::uint32_t reserved_ = 0;         // slots it keeps, however few it needs
   std::uint8_t shard_bits_;
