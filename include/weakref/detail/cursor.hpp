@@ -73,26 +73,34 @@ template <class Node, class Core> class cursor_position final : public put_off_w
     }
   }
   /// Claims what is in this slot, and its referent.
-  bool hold() noexcept {
-    for (slot seen = copy_.seen(); seen != 0;) {
+  [[gnu::always_inline]] bool hold() noexcept {
+    const slot& place = copy_.place();
+    for (slot seen = copy_.seen(place); seen != 0;) {
       announce(seen); // 3
-      const slot again = copy_.seen();
-      if (again == seen) {
-        node = static_cast<Node*>(entry_of(seen));
-        owner = detail::lock_owner<sync>(node->weak()); // 4
-        if (owner != nullptr) return true;
-        // Nobody else hears of its death.
-        if (node->is(entry::untracked)) (void)detail::owner_if_present(container, *node);
-        if (copy_.seen() == seen) break;
+      const slot again = copy_.seen(place);
+      if (again != seen) [[unlikely]] {
+        seen = again;
+        continue;
       }
-      seen = copy_.seen();
+      Node& claimed = static_cast<Node&>(*entry_of(seen));
+      owner = detail::lock_owner<sync>(claimed.weak()); // 4
+      if (owner != nullptr) [[likely]] {
+        node = &claimed;
+        return true;
+      }
+      // Nobody else hears of its death.
+      if (claimed.is(entry::untracked)) (void)detail::owner_if_present(container, claimed);
+      const slot now = copy_.seen(place);
+      if (now == seen) break;
+      seen = now;
     }
-    node = nullptr;
     return false;
   }
   void announce(slot next) noexcept {
-    if (entry* const pinned = copy_.announce(next)) container.unpin(static_cast<Node&>(*pinned));
+    if (entry* const pinned = copy_.announce(next)) [[unlikely]]
+      unpin(*pinned);
   }
+  [[gnu::noinline]] void unpin(entry& pinned) noexcept { container.unpin(static_cast<Node&>(pinned)); }
   void let_owner_go() noexcept {
     // The node later: the key is still valid while the referent's destructor runs.
     if (node != nullptr) detail::release_owner<sync>(owner);

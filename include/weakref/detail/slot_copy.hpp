@@ -130,24 +130,22 @@ template <class Mutex> class slot_copy {
 
   /// To the first slot of a new copy.
   void start() noexcept {
-    group_ = 0;
-    left_ = 0;
-    for (std::uint32_t i = 0; i < groups_ahead; ++i) prefetch(i);
+    group_ = words_;
+    end_ = words_ + std::size_t{groups_} * words_per_group;
+    for (std::uint32_t i = 0; i < groups_ahead; ++i) prefetch(words_ + std::size_t{i} * words_per_group);
     enter_group();
   }
-  bool is_at_end() const noexcept { return group_ >= groups_; }
+  bool is_at_end() const noexcept { return group_ == end_; }
   /// To the next slot that was in use.
-  void pass() noexcept {
+  [[gnu::always_inline]] void pass() noexcept {
     left_ &= left_ - 1;
     if (left_ != 0) return;
-    ++group_;
+    group_ += words_per_group;
     enter_group();
   }
+  const slot& place() const noexcept { return group_[1 + std::countr_zero(left_) / 8U]; }
   /// The address of the entry that is in this slot now; 0: none.
-  slot seen() const noexcept {
-    return load(words_[std::size_t{group_} * words_per_group + 1 + std::countr_zero(left_) / 8U]) &
-           address_mask;
-  }
+  static slot seen(const slot& place) noexcept { return load(place) & address_mask; }
   /// What seen() said is what the reader is on now, or 0. Returns the former one if that was pinned for the reader,
   /// who has to drop the pin.
   entry* announce(slot address) noexcept { // 3, 5
@@ -234,18 +232,17 @@ template <class Mutex> class slot_copy {
       gone.shares.fetch_sub(entry::one_share, std::memory_order_relaxed);
   }
 
-  void enter_group() noexcept {
-    for (; group_ < groups_; ++group_) {
-      prefetch(group_ + groups_ahead);
-      left_ = words_[std::size_t{group_} * words_per_group] & each_in_use; // the tags never change
+  [[gnu::noinline]] void enter_group() noexcept {
+    for (; group_ != end_; group_ += words_per_group) {
+      prefetch(group_ + groups_ahead * words_per_group);
+      left_ = *group_ & each_in_use; // the tags never change
       if (left_ != 0) return;
     }
   }
-  void prefetch(std::uint32_t group) const noexcept {
-    if (group >= groups_) return;
-    const slot* const words = words_ + std::size_t{group} * words_per_group;
+  void prefetch(const slot* group) const noexcept {
+    if (group >= end_) return;
     for (std::uint32_t i = 1; i < words_per_group; ++i) {
-      const entry* const coming = entry_of(__atomic_load_n(&words[i], __ATOMIC_RELAXED));
+      const entry* const coming = entry_of(__atomic_load_n(&group[i], __ATOMIC_RELAXED));
       if (coming != nullptr) __builtin_prefetch(coming);
     }
   }
@@ -259,7 +256,8 @@ template <class Mutex> class slot_copy {
   link own_{};
   bool is_spread_ = false;
   // The reader's place: its group, and the tags of the slots from here on.
-  std::uint32_t group_ = 0;
+  const slot* group_ = nullptr;
+  const slot* end_ = nullptr;
   slot left_ = 0;
 };
 
