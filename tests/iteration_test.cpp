@@ -440,6 +440,26 @@ TEST_CASE("iteration: an iterator that is kept keeps the memory of no object but
   CHECK(items.size() == 1);
 }
 
+TEST_CASE("iteration: what erase_if has chosen, and dies meanwhile, keeps no object's memory") {
+  Items items;
+  std::vector<std::shared_ptr<Item>> owners;
+  for (int number = 0; number < 100; ++number) {
+    owners.push_back(item(number));
+    items.insert(number, owners.back());
+  }
+  int asked = 0;
+  items.erase_if([&](int, const std::shared_ptr<Item>&) {
+    if (++asked == 100) {
+      const long before = heap::blocks.load();
+      owners.clear();
+      CHECK(before - heap::blocks.load() >= 99);
+    }
+    return true;
+  });
+  CHECK(asked == 100);
+  CHECK(items.empty());
+}
+
 // 3: no lock is held while the loop's body runs, nor when what the cursor held is destroyed.
 TEST_CASE("iteration: destructors that the cursor sets off may use the dictionary") {
   weakref::WeakValueDictionary<LoudKey, Mortal> mortals;
@@ -478,6 +498,133 @@ TEST_CASE("iteration: dictionaries whose values are tracked by their base") {
   }
   CHECK(steps >= 10);
   CHECK(sessions.size() == 0);
+}
+
+// --- the copy of the slots
+// ---------------------------------------------------------------------------------------------
+
+namespace {
+
+// All in one group's way.
+struct OneHash {
+  std::size_t operator()(int) const { return 7; }
+};
+// A few hashes that differ where tables do not look first.
+struct FewHashes {
+  std::size_t operator()(int key) const { return static_cast<std::size_t>(key % 3); }
+};
+
+// Half of the keys are given other objects in the loop's body, some are erased, and the rest stays as it is.
+template <class Dictionary>
+void change_in_the_loop(const weakref::options& chosen, int count, int grown_to = 0) {
+  Dictionary items(chosen);
+  Owners owners;
+  for (int number = 0; number < count; ++number) owners[number] = items.try_emplace(number, number).first;
+  std::map<int, int> seen;
+  std::set<int> erased;
+  int steps = 0;
+  for (auto&& [key, value] : items) {
+    CHECK(value->number == key);
+    CHECK_FALSE(erased.contains(key));
+    ++seen[key];
+    if (grown_to != 0 && steps++ == 3) items.reserve(static_cast<std::size_t>(grown_to));
+    for (const int other : {key, (key + 5) % count, (key + 40) % count}) {
+      if (other % 2 != 0 || erased.contains(other)) continue;
+      const auto given = item(other);
+      items.insert_or_assign(other, given);
+      owners[other] = given; // here the former one dies, if the loop does not stand on it
+    }
+    const int gone = (key + 7) % count;
+    if (gone % 9 == 0 && items.erase(gone)) erased.insert(gone);
+  }
+  for (int number = 0; number < count; ++number) CHECK(seen[number] <= 1);
+  for (int number = 0; number < count; ++number)
+    if (!erased.contains(number)) CHECK(seen[number] == 1);
+  CHECK(items.size() == static_cast<std::size_t>(count) - erased.size());
+}
+
+} // namespace
+
+TEST_CASE_TEMPLATE("iteration: a key that is given other objects meanwhile is seen exactly once", Dictionary,
+                   Items, weakref::WeakValueDictionary<int, Item, OneHash>,
+                   weakref::WeakValueDictionary<int, Item, FewHashes>,
+                   weakref::local::WeakValueDictionary<int, Item>,
+                   weakref::local::WeakValueDictionary<int, Item, OneHash>) {
+  change_in_the_loop<Dictionary>({.shards = 1}, 60);
+  change_in_the_loop<Dictionary>({}, 60);
+  change_in_the_loop<Dictionary>({.shards = 4}, 200);
+  // It grows, or splits, in the loop.
+  change_in_the_loop<Dictionary>({.shards = 1}, 60, 1000);
+  change_in_the_loop<Dictionary>({}, 60, 1000);
+}
+
+TEST_CASE("iteration: many cursors on one table, and each sees what is taken out and replaced") {
+  weakref::options chosen;
+  SUBCASE("in one shard") { chosen.shards = 1; }
+  SUBCASE("in one that splits") {}
+  Items items(chosen);
+  auto owners = fill(items, 0, 100);
+  std::vector<Items::iterator> cursors;
+  for (int each = 0; each < 20; ++each) {
+    cursors.push_back(items.begin());
+    for (int steps = 0; steps < each; ++steps) ++cursors.back();
+  }
+  std::vector<std::set<int>> seen(cursors.size());
+  for (std::size_t each = 0; each < cursors.size(); ++each)
+    CHECK(seen[each].insert((*cursors[each]).key).second);
+  cursors.erase(cursors.begin() + 5, cursors.begin() + 8); // these leave from the middle of the list
+  seen.erase(seen.begin() + 5, seen.begin() + 8);
+  if (chosen.shards == 0) items.reserve(1000);
+  const Owners former = owners;
+  for (int number = 0; number < 100; number += 2) {
+    items.erase(number);
+    if (number % 4 == 0) owners[number + 1] = item(number + 1);
+    if (number % 4 == 0) items.insert_or_assign(number + 1, owners[number + 1]);
+  }
+  for (std::size_t each = 0; each < cursors.size(); ++each) {
+    const int current = (*cursors[each]).key;
+    CHECK((*cursors[each]).value == former.at(current));
+    while (++cursors[each], cursors[each] != items.end()) {
+      const auto& [key, value] = *cursors[each];
+      CHECK(key % 2 == 1);
+      CHECK(value == owners.at(key));
+      CHECK(seen[each].insert(key).second);
+    }
+  }
+  cursors.clear();
+  std::size_t left = 0;
+  for (auto&& [key, value] : items) left += key % 2 == 1 && value == owners.at(key) ? 1 : 0;
+  CHECK(left == 50);
+}
+
+TEST_CASE("iteration: the copy of a table that finds no memory leaves the loop where it can go on") {
+  Items items({.shards = 4});
+  const auto owners = fill(items, 0, 100);
+  for (long budget = 0; budget < 2; ++budget) { // where the cursor stands, the copy
+    const long before = heap::blocks.load();
+    bool has_failed = false;
+    faults::arm(budget, true);
+    try {
+      (void)items.begin();
+    } catch (const std::bad_alloc&) {
+      has_failed = true;
+    }
+    faults::disarm();
+    CHECK(has_failed);
+    CHECK(heap::blocks.load() == before);
+  }
+  int steps = 0;
+  for (auto&& [key, value] : items) steps += value->number == key ? 1 : 0;
+  CHECK(steps == 100);
+}
+
+TEST_CASE("iteration: begin allocates nothing under a lock, and no step of one shard allocates") {
+  Items items({.shards = 1});
+  const auto owners = fill(items, 0, 100);
+  auto at = items.begin();
+  const long before = heap::calls.load();
+  while (++at, at != items.end()) {}
+  CHECK(heap::calls.load() == before);
 }
 
 TEST_CASE("iteration: a finished loop leaves no memory behind") {

@@ -132,7 +132,7 @@ template <class Mutex> class slot_copy {
   void start() noexcept {
     group_ = words_;
     end_ = words_ + std::size_t{groups_} * words_per_group;
-    for (std::uint32_t i = 0; i < groups_ahead; ++i) prefetch(words_ + std::size_t{i} * words_per_group);
+    for (std::ptrdiff_t ahead = 0; ahead < groups_ahead; ++ahead) prefetch(ahead);
     enter_group();
   }
   bool is_at_end() const noexcept { return group_ == end_; }
@@ -162,7 +162,7 @@ template <class Mutex> class slot_copy {
   using allocator = std::allocator<slot>;
   using memory = line_memory<allocator, slot_copy>;
   static constexpr slot pinned = 1; // in `current_`
-  static constexpr std::uint32_t groups_ahead = 2;
+  static constexpr std::ptrdiff_t groups_ahead = 2;
 
   static std::size_t lines(std::uint32_t groups, std::size_t tables) noexcept {
     return groups + (tables * sizeof(link) + line_bytes - 1) / line_bytes;
@@ -234,15 +234,17 @@ template <class Mutex> class slot_copy {
 
   [[gnu::noinline]] void enter_group() noexcept {
     for (; group_ != end_; group_ += words_per_group) {
-      prefetch(group_ + groups_ahead * words_per_group);
+      prefetch(groups_ahead);
       left_ = *group_ & each_in_use; // the tags never change
       if (left_ != 0) return;
     }
   }
-  void prefetch(const slot* group) const noexcept {
-    if (group >= end_) return;
-    for (std::uint32_t i = 1; i < words_per_group; ++i) {
-      const entry* const coming = entry_of(__atomic_load_n(&group[i], __ATOMIC_RELAXED));
+  /// The entries of a group so many groups from here: they lie anywhere.
+  void prefetch(std::ptrdiff_t ahead) const noexcept {
+    constexpr auto length = std::ptrdiff_t{words_per_group};
+    if (end_ - group_ <= ahead * length) return;
+    for (std::ptrdiff_t i = 1; i < length; ++i) {
+      const entry* const coming = entry_of(__atomic_load_n(&group_[ahead * length + i], __ATOMIC_RELAXED));
       if (coming != nullptr) __builtin_prefetch(coming);
     }
   }
@@ -253,7 +255,7 @@ template <class Mutex> class slot_copy {
   unsigned shard_bits_ = 0;
   // The entry that the reader is on, and whether it is pinned for it.
   std::atomic<slot> current_{0};
-  link own_{};
+  link own_{}; // both under the lock of the shard that was copied
   bool is_spread_ = false;
   // The reader's place: its group, and the tags of the slots from here on.
   const slot* group_ = nullptr;
