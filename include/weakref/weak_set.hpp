@@ -374,7 +374,7 @@ class WeakSet : private detail::shell<detail::set_node<T>, detail::referent_look
   /// The first element, for one pass over all: `for (const auto& owner : set)`. As for WeakValueDictionary:
   /// no lock is held in the loop body, which may do anything; only the current element is kept alive.
   ///
-  /// Cost: O(n), allocates. One lock for each step. Throws: std::bad_alloc.
+  /// Cost: O(capacity), allocates: it copies the table. No lock for a step. Throws: std::bad_alloc.
   iterator begin() const { return iterator(this->container_.first()); }
   /// The end, of every iteration.
   std::default_sentinel_t end() const noexcept { return {}; }

@@ -386,11 +386,12 @@ class WeakValueDictionary
 
   /// The first item, for one pass over all: `for (const auto& [key, value] : dictionary)`. No lock is held in
   /// the loop body, which may do anything; only the current object is kept alive. An entry that stays
-  /// throughout is seen exactly once; one that comes or goes meanwhile may be seen or not (a key that is given another
-  /// object goes and comes). key and value stay valid for the loop body.
+  /// throughout is seen exactly once (a key that is given another object meanwhile, with the one or the other); one that
+  /// comes or goes meanwhile may be seen or not. key and value stay valid for the loop body.
   ///
-  /// Cost: O(n) for begin(), or in parts for each shard; allocates. One lock for each step. Throws:
-  /// std::bad_alloc, also when it goes on to a further shard.
+  /// Cost: O(capacity) for begin(), or in parts for each shard: it copies the table, some twelve bytes an entry. No lock
+  /// for a step; while the loop runs each erasure looks into the copy too. Throws: std::bad_alloc, also when it goes on
+  /// to a further shard.
   iterator begin() const { return iterator(this->container_.first()); }
   /// The end, of every iteration.
   std::default_sentinel_t end() const noexcept { return {}; }

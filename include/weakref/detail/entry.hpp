@@ -5,8 +5,9 @@
 // What every container entry is, whatever the container: a watcher that knows its container's core, its hash
 // and who still shares it. 32 bytes; a dictionary's node adds a weak_ptr (16) and the key.
 //
-// An entry has up to three kinds of sharers: the table, the watch list, and cursors (pins). Each drops its
-// share when it is done, and the last one frees the node, so nobody ever waits for another.
+// An entry has up to three kinds of sharers: the table, the watch list, and pins (of cursors that were on it when it was
+// taken out, of erase_if, of transactions). Each drops its share when it is done, and the last one frees the node, so
+// nobody ever waits for another.
 
 #include <weakref/detail/thread_record.hpp>
 #include <weakref/detail/watch_list.hpp>
