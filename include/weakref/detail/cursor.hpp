@@ -126,7 +126,7 @@ template <class Node, class Core> class cursor_position final : public put_off_w
       }
     }
   }
-  copying copy(shard& chosen, std::size_t tables, std::uint32_t& groups) noexcept {
+  copying copy(shard& chosen, std::size_t tables, std::uint32_t& groups) {
     after_unlock<Core, Node> after(container);
     const typename Core::template access<false> locked(container, chosen);
     if (locked->is_retired) return copying::retired;

@@ -149,6 +149,7 @@ template <class Mutex> class slot_copy {
   /// What seen() said is what the reader is on now, or 0. Returns the former one if that was pinned for the reader,
   /// who has to drop the pin.
   entry* announce(slot address) noexcept { // 3, 5
+    sync::point(sync_point::unlocked);
     const slot former = exchange_current(address);
     sync::point(sync_point::unlocked);
     return (former & pinned) == 0 ? nullptr : entry_of(former);
