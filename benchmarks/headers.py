@@ -51,7 +51,7 @@ def compiled(header):
 # -- The bounds ----------------------------------------------------------------------------------------
 
 # A header that only names the types is for those who include nothing else: let it stay so.
-FORWARD = {"weakref/detail/config.hpp", "iosfwd", "type_traits", "version", "functional", "bits/stl_function.h", "__functional/operations.h"}
+FORWARD = {"weakref/detail/base/config.hpp", "iosfwd", "type_traits", "version", "functional", "bits/stl_function.h", "__functional/operations.h"}
 FORWARD_LINES = 1 / 6  # of <memory>
 FORWARD_TIME = 0.1  # of <memory>, above that of an empty file
 REF = 1.1  # of <memory>: lines and time

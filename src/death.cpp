@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <weakref/detail/block.hpp>
-#include <weakref/detail/death.hpp>
-#include <weakref/detail/enable_weakref.hpp>
-#include <weakref/detail/tracking.hpp>
+#include <weakref/detail/referent/block.hpp>
+#include <weakref/detail/referent/death.hpp>
+#include <weakref/detail/referent/enable_weakref.hpp>
+#include <weakref/detail/referent/tracking.hpp>
 #include <weakref/referent.hpp>
 
 #include <typeinfo>

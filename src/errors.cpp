@@ -2,9 +2,9 @@
 #include <weakref/errors.hpp>
 
 #include <weakref/assert.hpp>
-#include <weakref/detail/death.hpp>
-#include <weakref/detail/table.hpp>
-#include <weakref/detail/tracking.hpp>
+#include <weakref/detail/referent/death.hpp>
+#include <weakref/detail/referent/tracking.hpp>
+#include <weakref/detail/table/table.hpp>
 #include <weakref/mutex.hpp>
 #include <weakref/proxy.hpp>
 #include <weakref/weak_method.hpp>

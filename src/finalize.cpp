@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <weakref/finalize.hpp>
 
-#include <weakref/detail/death.hpp>
+#include <weakref/detail/referent/death.hpp>
 #include <weakref/mutex.hpp>
 
 #include <boost/container/map.hpp>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <weakref/detail/flight.hpp>
+#include <weakref/detail/container/flight.hpp>
 
 #include <weakref/mutex.hpp>
 

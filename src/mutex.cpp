@@ -2,7 +2,7 @@
 #include <weakref/mutex.hpp>
 
 // How an unlock does without an atomic read-modify-write and still wakes who sleeps. The steps themselves are in
-// detail/parking.hpp.
+// detail/base/parking.hpp.
 //
 //   unlock  1  The mutex says `unlocked`: a plain store.
 //           2  Is somebody parked here?
@@ -23,7 +23,7 @@
 //
 // Where the system has no such fence, who parks looks again after a short sleep instead of waiting to be woken.
 
-#include <weakref/detail/sync.hpp>
+#include <weakref/detail/base/sync.hpp>
 
 #include <chrono>
 #include <thread>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <weakref/detail/shards.hpp>
+#include <weakref/detail/container/shards.hpp>
 
 #include <algorithm>
 #include <bit>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <weakref/detail/sync.hpp>
+#include <weakref/detail/base/sync.hpp>
 
 #include <thread>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <weakref/detail/thread_record.hpp>
+#include <weakref/detail/base/thread_record.hpp>
 
-#include <weakref/detail/referent_header.hpp>
+#include <weakref/detail/referent/referent_header.hpp>
 
 #include <stdexcept>
 #include <utility>

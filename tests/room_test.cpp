@@ -8,9 +8,9 @@
 #include "support/dictionary_objects.hpp"
 #include "support/room_allocator.hpp"
 
-#include <weakref/detail/core.hpp>
-#include <weakref/detail/line_memory.hpp>
-#include <weakref/detail/value_node.hpp>
+#include <weakref/detail/base/line_memory.hpp>
+#include <weakref/detail/container/core.hpp>
+#include <weakref/detail/container/value_node.hpp>
 #include <weakref/mutex.hpp>
 
 #include <doctest/doctest.h>

@@ -10,7 +10,7 @@
 #include "support/dictionary_objects.hpp"
 #include "support/dictionary_threads.hpp"
 
-#include <weakref/detail/set_node.hpp>
+#include <weakref/detail/container/set_node.hpp>
 #include <weakref/mutex.hpp>
 #include <weakref/weak_key_dictionary.hpp>
 #include <weakref/weak_set.hpp>

@@ -10,7 +10,7 @@
 #include "support/dictionary_objects.hpp"
 #include "support/room_allocator.hpp"
 
-#include <weakref/detail/sync.hpp>
+#include <weakref/detail/base/sync.hpp>
 #include <weakref/errors.hpp>
 #include <weakref/mutex.hpp>
 #include <weakref/statistics.hpp>

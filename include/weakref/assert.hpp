@@ -22,7 +22,7 @@
 // No setting changes the layout of a type: translation units with different ones work together. Of an inline
 // function that several of them use the linker takes one, so whether *that* checks is not defined.
 
-#include <weakref/detail/config.hpp>
+#include <weakref/detail/base/config.hpp>
 
 namespace weakref {
 inline namespace v0 {

@@ -14,8 +14,8 @@
 // object that others have made: one whose class derives from enable_weakref, and that std::make_shared has made, or one
 // that is not tracked at all. It runs at once, under the lock, and an exception that left it would end the program.
 
-#include <weakref/detail/death.hpp>
-#include <weakref/detail/thread_record.hpp>
+#include <weakref/detail/base/thread_record.hpp>
+#include <weakref/detail/referent/death.hpp>
 
 #include <concepts>
 #include <utility>

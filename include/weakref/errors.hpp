@@ -6,7 +6,7 @@
 // Beside these, at() and popitem() throw std::out_of_range, reserve() std::length_error, and what would deadlock
 // std::logic_error.
 
-#include <weakref/detail/config.hpp>
+#include <weakref/detail/base/config.hpp>
 
 #include <exception>
 #include <functional>

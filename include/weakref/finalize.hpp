@@ -26,8 +26,8 @@
 // dies even later is still finalized.)
 
 #include <weakref/assert.hpp>
-#include <weakref/detail/forward_callback.hpp>
-#include <weakref/detail/tracking.hpp>
+#include <weakref/detail/base/forward_callback.hpp>
+#include <weakref/detail/referent/tracking.hpp>
 #include <weakref/fwd.hpp>
 #include <weakref/ref.hpp>
 

@@ -9,7 +9,7 @@
 // itself and only `<functional>` promises. That takes ten times as long to compile as all the rest here, so
 // the part of it that has std::equal_to is taken by itself where we know its name.
 
-#include <weakref/detail/config.hpp>
+#include <weakref/detail/base/config.hpp>
 
 #include <iosfwd>
 #include <type_traits>

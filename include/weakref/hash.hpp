@@ -7,7 +7,7 @@
 // form, so that a look-up by string_view or literal makes no std::string. The tables mix the result: an
 // identity hash is fine.
 
-#include <weakref/detail/weak_pointer.hpp>
+#include <weakref/detail/base/weak_pointer.hpp>
 
 #include <cstddef>
 #include <functional>

@@ -7,8 +7,8 @@
 // on glibc qualifies.
 
 #include <weakref/assert.hpp>
-#include <weakref/detail/config.hpp>
-#include <weakref/detail/parking.hpp>
+#include <weakref/detail/base/config.hpp>
+#include <weakref/detail/base/parking.hpp>
 
 #include <atomic>
 #include <cstddef>

@@ -12,7 +12,7 @@
 // any owner, tracked or not; with a callback the object must be tracked. Unlike Python's, which forwards
 // every operator, it forwards -> and *, and by them everything.
 
-#include <weakref/detail/forward_callback.hpp>
+#include <weakref/detail/base/forward_callback.hpp>
 #include <weakref/errors.hpp>
 #include <weakref/fwd.hpp>
 #include <weakref/ref.hpp>

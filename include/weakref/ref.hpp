@@ -14,10 +14,10 @@
 // object; here they are values that compare equal.
 
 #include <weakref/assert.hpp>
-#include <weakref/detail/death.hpp>
-#include <weakref/detail/null_function.hpp>
-#include <weakref/detail/tracking.hpp>
-#include <weakref/detail/weak_pointer.hpp>
+#include <weakref/detail/base/null_function.hpp>
+#include <weakref/detail/base/weak_pointer.hpp>
+#include <weakref/detail/referent/death.hpp>
+#include <weakref/detail/referent/tracking.hpp>
 #include <weakref/fwd.hpp>
 
 #include <concepts>

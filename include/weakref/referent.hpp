@@ -7,7 +7,7 @@
 // enable_weakref (made anywhere), or is adopted (made by others). Its owners are plain std::shared_ptrs in
 // every case.
 
-#include <weakref/detail/tracking.hpp>
+#include <weakref/detail/referent/tracking.hpp>
 
 #include <concepts>
 #include <cstddef>

@@ -14,7 +14,7 @@
 //
 // Not part of weakref/weakref.hpp: it needs the standard library's streams.
 
-#include <weakref/detail/tracking.hpp>
+#include <weakref/detail/referent/tracking.hpp>
 
 #include <concepts>
 #include <iosfwd>

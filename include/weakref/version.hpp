@@ -4,7 +4,7 @@
 
 // The library's version, at compile time and at run time.
 
-#include <weakref/detail/config.hpp>
+#include <weakref/detail/base/config.hpp>
 
 /// The version of these headers, 1 in 1.2.3. meson.build holds the same number and stops when the two differ.
 #define WEAKREF_VERSION_MAJOR 0

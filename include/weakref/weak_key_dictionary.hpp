@@ -34,11 +34,11 @@
 // shard, allocate nothing, throw nothing but what Hash, KeyEqual and copying or moving a value throw, and
 // leave the container as it was if they throw, unless said otherwise.
 
-#include <weakref/detail/iterator.hpp>
-#include <weakref/detail/key_node.hpp>
-#include <weakref/detail/mapping.hpp>
-#include <weakref/detail/referent_lookup.hpp>
-#include <weakref/detail/shell.hpp>
+#include <weakref/detail/container/key_node.hpp>
+#include <weakref/detail/interface/iterator.hpp>
+#include <weakref/detail/interface/mapping.hpp>
+#include <weakref/detail/interface/referent_lookup.hpp>
+#include <weakref/detail/interface/shell.hpp>
 #include <weakref/errors.hpp>
 #include <weakref/fwd.hpp>
 #include <weakref/hash.hpp>
@@ -354,7 +354,7 @@ class WeakKeyDictionary
   void update(std::initializer_list<detail::listed<owner, Value>> pairs) {
     update<const std::initializer_list<detail::listed<owner, Value>>&>(pairs);
   }
-  // |, |=, == and the swap function: detail/mapping.hpp.
+  // |, |=, == and the swap function: detail/interface/mapping.hpp.
 
   /// Makes room for n entries, so that storing them grows no table (if the hash spreads: shards are filled by
   /// chance, for which each has room to spare). The room stays until shrink_to_fit() or clear().

@@ -11,7 +11,7 @@
 // Use a std::function with a captured owner where the listener shall keep its object alive.
 
 #include <weakref/assert.hpp>
-#include <weakref/detail/forward_callback.hpp>
+#include <weakref/detail/base/forward_callback.hpp>
 #include <weakref/errors.hpp>
 #include <weakref/fwd.hpp>
 #include <weakref/hash.hpp>

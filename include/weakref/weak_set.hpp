@@ -26,11 +26,11 @@
 // throw nothing but what Hash and KeyEqual throw, and leave the set as it was if they throw, unless said
 // otherwise.
 
-#include <weakref/detail/iterator.hpp>
-#include <weakref/detail/mapping.hpp>
-#include <weakref/detail/referent_lookup.hpp>
-#include <weakref/detail/set_node.hpp>
-#include <weakref/detail/shell.hpp>
+#include <weakref/detail/container/set_node.hpp>
+#include <weakref/detail/interface/iterator.hpp>
+#include <weakref/detail/interface/mapping.hpp>
+#include <weakref/detail/interface/referent_lookup.hpp>
+#include <weakref/detail/interface/shell.hpp>
 #include <weakref/errors.hpp>
 #include <weakref/fwd.hpp>
 #include <weakref/hash.hpp>

@@ -33,12 +33,12 @@
 // throw (and what making a Key from `k` throws), and leave the container as it was if they throw, unless said
 // otherwise.
 
-#include <weakref/detail/creation.hpp>
-#include <weakref/detail/iterator.hpp>
-#include <weakref/detail/lookup.hpp>
-#include <weakref/detail/mapping.hpp>
-#include <weakref/detail/shell.hpp>
-#include <weakref/detail/value_node.hpp>
+#include <weakref/detail/container/creation.hpp>
+#include <weakref/detail/container/value_node.hpp>
+#include <weakref/detail/interface/iterator.hpp>
+#include <weakref/detail/interface/lookup.hpp>
+#include <weakref/detail/interface/mapping.hpp>
+#include <weakref/detail/interface/shell.hpp>
 #include <weakref/errors.hpp>
 #include <weakref/fwd.hpp>
 #include <weakref/hash.hpp>
@@ -92,7 +92,7 @@ class WeakValueDictionary
   // Copies: O(n), allocates; the living entries. No lock is held on either side while one is copied. Moves:
   // O(1), no entry is touched; the other is empty afterwards, and usable. (Move assignment is O(n) where the
   // allocators differ and don't propagate.) Destruction: O(entries); objects that are dying meanwhile, on any
-  // thread, finish undisturbed. All in detail/shell.hpp.
+  // thread, finish undisturbed. All in detail/interface/shell.hpp.
 
   /// Empty. Allocates nothing.
   WeakValueDictionary() noexcept = default;
@@ -365,7 +365,7 @@ class WeakValueDictionary
   void update(std::initializer_list<detail::listed<Key, owner>> pairs) {
     update<const std::initializer_list<detail::listed<Key, owner>>&>(pairs);
   }
-  // |, |=, == and the swap function: detail/mapping.hpp.
+  // |, |=, == and the swap function: detail/interface/mapping.hpp.
 
   /// Makes room for n entries, so that storing them grows no table (if the hash spreads: shards are filled by
   /// chance, for which each has room to spare). The room stays until shrink_to_fit() or clear().

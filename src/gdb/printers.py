@@ -41,7 +41,7 @@ def define_weakref_printers():
     ABI = "weakref::v0::"  # other versions bring printers of their own
 
 
-    # -- The form of a table (include/weakref/detail/table.hpp) -------------------------------------------------
+    # -- The form of a table (include/weakref/detail/table/table.hpp) -------------------------------------------------
 
 
     def entries_in(table):

@@ -17,7 +17,7 @@
 #include "../support/dictionary_new.hpp"
 #include "../support/refused.hpp"
 
-#include <weakref/detail/thread_record.hpp>
+#include <weakref/detail/base/thread_record.hpp>
 
 #include <doctest/doctest.h>
 

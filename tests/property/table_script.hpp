@@ -8,7 +8,7 @@
 
 #include "script.hpp"
 
-#include <weakref/detail/table.hpp>
+#include <weakref/detail/table/table.hpp>
 
 #include <algorithm>
 #include <array>

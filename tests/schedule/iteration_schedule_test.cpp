@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// A loop goes over its copy of the slots while others change the table (detail/slot_copy.hpp), in every order.
+// A loop goes over its copy of the slots while others change the table (detail/table/slot_copy.hpp), in every order.
 #include "scenario.hpp"
 
 #include <cstddef>

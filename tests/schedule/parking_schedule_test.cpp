@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// How threads park at an adaptive_mutex, and are woken: the steps of detail/parking.hpp in every order in which threads
+// How threads park at an adaptive_mutex, and are woken: the steps of detail/base/parking.hpp in every order in which threads
 // can meet there. The steps are the product's; what they stand on is here: sleeping, and waking one sleeper. What is
 // explored is the order of the steps. That a store may be seen after a later load, which step b is for, no schedule
 // shows: each is one sequence of steps for all.
 #include "scenario.hpp"
 
-#include <weakref/detail/parking.hpp>
+#include <weakref/detail/base/parking.hpp>
 
 #include <array>
 #include <atomic>

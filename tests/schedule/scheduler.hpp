@@ -17,7 +17,7 @@
 // atomic word counts as wakeable only when the word has changed *and* it was notified; when only the word has
 // changed, waking up is tried too, but nothing may depend on it. When nobody can run, that is a deadlock.
 
-#include <weakref/detail/sync.hpp>
+#include <weakref/detail/base/sync.hpp>
 
 #include <atomic>
 #include <cstddef>

@@ -4,7 +4,7 @@
 #ifndef WEAKREF_TESTS_SUPPORT_DICTIONARY_MUTEX_HPP
 #define WEAKREF_TESTS_SUPPORT_DICTIONARY_MUTEX_HPP
 
-#include <weakref/detail/sync.hpp>
+#include <weakref/detail/base/sync.hpp>
 
 #include <atomic>
 #include <mutex>

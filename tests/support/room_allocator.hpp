@@ -3,7 +3,7 @@
 #ifndef WEAKREF_TESTS_SUPPORT_ROOM_ALLOCATOR_HPP
 #define WEAKREF_TESTS_SUPPORT_ROOM_ALLOCATOR_HPP
 
-#include <weakref/detail/table.hpp>
+#include <weakref/detail/table/table.hpp>
 
 #include <cstddef>
 #include <memory>
