@@ -7,6 +7,7 @@
 #include <weakref/detail/base/line_memory.hpp>
 #include <weakref/detail/table/slot.hpp>
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -37,6 +38,9 @@ inline std::uint32_t home_group(std::uint32_t hash, std::uint32_t groups, unsign
 
 /// What a table without memory has: a group that is found empty, and never written to.
 alignas(line_bytes) inline constexpr slot empty_group[words_per_group] = {};
+
+/// The first slot of a group of which this word, made from its tags, has the topmost bit.
+inline unsigned first_of(slot tops) noexcept { return static_cast<unsigned>(std::countr_zero(tops)) / 8; }
 
 template <class Allocator> class groups {
  public:

@@ -60,7 +60,6 @@
 #include <weakref/mutex.hpp>
 
 #include <atomic>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -143,7 +142,7 @@ template <class Mutex> class slot_copy {
     group_ += words_per_group;
     enter_group();
   }
-  const slot& place() const noexcept { return group_[1 + std::countr_zero(left_) / 8U]; }
+  const slot& place() const noexcept { return group_[1 + first_of(left_)]; }
   /// The address of the entry that is in this slot now; 0: none.
   static slot seen(const slot& place) noexcept { return load(place) & address_mask; }
   /// What seen() said is what the reader is on now, or 0. Returns the former one if that was pinned for the reader,

@@ -40,7 +40,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -243,8 +242,6 @@ template <class Allocator, class Mutex = null_mutex> class table {
   static unsigned tag_shift(std::size_t index) noexcept {
     return static_cast<unsigned>(index % words_per_group - 1) * 8;
   }
-  /// Of the tags whose topmost bit is set.
-  static unsigned first_of(slot tops) noexcept { return static_cast<unsigned>(std::countr_zero(tops)) / 8; }
   static slot tag_of(std::uint32_t hash) noexcept { return in_use | (hash & (in_use - 1)); }
   static slot address_bits(const entry& of) noexcept { return reinterpret_cast<std::uintptr_t>(&of); }
   static slot fragment_of(std::uint32_t hash) noexcept {
