@@ -63,6 +63,7 @@ template <class Node, class Core> class cursor_position final : public put_off_w
 
   /// From this slot on.
   bool find() {
+    container.all_shards().check_thread();
     node = nullptr;
     for (;;) {
       for (; !copy_.is_at_end(); copy_.pass()) {
