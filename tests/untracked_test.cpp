@@ -21,6 +21,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <random>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -980,14 +981,17 @@ TEST_CASE("untracked: sweep takes all of the dead, whatever deaths move in the t
     all.reserve(3000);
     Things foreign;
     Things tracked;
+    std::mt19937 random(
+        static_cast<unsigned>(offset)); // neighbours would spread too evenly to get into each other's way
     for (int number = 0; number < 3000; ++number) {
+      const auto name = static_cast<int>(random() >> 1);
       if (number % 2 == 0) {
         tracked.push_back(weakref::make_tracked<Item>(number));
-        all.insert(Word(3000 * offset + number), tracked.back());
+        all.insert(Word(name), tracked.back());
       } else {
         foreign.push_back(foreign_item(number));
         // The first of the dead that goes takes the living along, in front of sweep and behind it.
-        all.insert(Word(3000 * offset + number, [&] { tracked.clear(); }), foreign.back());
+        all.insert(Word(name, [&] { tracked.clear(); }), foreign.back());
       }
     }
     foreign.clear();

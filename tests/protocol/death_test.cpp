@@ -930,6 +930,24 @@ template <bool DictionaryFirst> void leave_with_statics() {
   }
 }
 
+TEST_CASE("death: of an object that a dictionary has made, and that others watch too") {
+  // One that only its own dictionary knows dies in a shorter way.
+  for (const int others : {0, 1, 2, 3}) {
+    CAPTURE(others);
+    cache own;
+    cache another;
+    int called = 0;
+    std::optional<watcher> on_death;
+    auto owner = own.get_or_create(1, [] { return object(1); });
+    if ((others & 1) != 0) another.insert(2, owner);
+    if ((others & 2) != 0) on_death.emplace(owner, [&called] { ++called; });
+    owner.reset();
+    CHECK(own.empty());
+    CHECK(another.empty());
+    CHECK(called == others / 2);
+  }
+}
+
 TEST_CASE("death: in static destruction, with the dictionary or the referent first") {
   CHECK(support::exit_status_of([] { leave_with_statics<true>(); }) == 0);
   CHECK(support::exit_status_of([] { leave_with_statics<false>(); }) == 0);

@@ -265,7 +265,7 @@ TEST_CASE("schedules: a copy for one who waits asks for what he is creating, and
                                expect(s.results[0] == s.results[1], "both got one value");
                                observe(s.outcome);
                              }),
-        {"nobody waited", "refused", "not refused"}, {.preemptions = 2});
+        {"nobody waited", "refused", "not refused"}, {.preemptions = 3});
 }
 
 TEST_CASE("schedules: an object is added, discarded and dies") {

@@ -113,17 +113,16 @@ template <class Node, class Core> class cursor_position final : public put_off_w
       if (shard_ == (is_split_ ? shards.count() : 1)) return false;
       std::uint32_t groups = 0;
       const std::size_t tables = is_split_ ? 0 : shards.count_after_split();
-      switch (copy(shards.at(is_split_, shard_), tables, groups)) {
-      case copying::done:
+      const copying outcome = copy(shards.at(is_split_, shard_), tables, groups);
+      if (outcome == copying::done) {
         ++shard_;
         copy_.start();
         return true;
-      case copying::retired:
+      }
+      if (outcome == copying::retired) {
         is_split_ = true;
-        break;
-      case copying::more_room:
+      } else {
         copy_.make_room(groups, tables); // 1
-        break;
       }
     }
   }

@@ -126,7 +126,7 @@ template <class Core> struct block_node {
   using type = typename Core::node_type;
   /// Whether nobody else is to be told of the death.
   static bool is_alone(const referent_header& header, void* place) noexcept {
-    return header.list.is_only_entry(*static_cast<type*>(place));
+    return header.list.has_only(*static_cast<type*>(place));
   }
   [[gnu::noinline]] static void let_go(void* place) noexcept {
     Core::discard_dead(*static_cast<type*>(place));

@@ -63,9 +63,10 @@ class watch_list {
 
   /// What the word says, without locking. Only for who knows that nobody can change it.
   std::uintptr_t peek() const noexcept { return word_.load(std::memory_order_relaxed); }
-  /// Whether this entry is the only watcher. For a dying object: then nobody else can change the list.
-  bool is_only_entry(const watcher& entry) const noexcept {
-    return peek() == (reinterpret_cast<std::uintptr_t>(&entry) | entries) && entry.next == nullptr;
+  /// Whether the entry that the list began with (start_with) is its only watcher: it is always the last one, so it is if
+  /// it is the first. Of a dying object; then nobody else can change the list.
+  bool has_only(const watcher& oldest) const noexcept {
+    return peek() == (reinterpret_cast<std::uintptr_t>(&oldest) | entries);
   }
   /// The first entry of a list that no other thread knows yet: whoever hands out the owner publishes it.
   void start_with(watcher& first) noexcept {
