@@ -29,6 +29,12 @@ void wake_all(std::atomic<std::uint32_t>& word) noexcept {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   word.notify_all();
 }
+void acquire_fence() noexcept {
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wtsan" // as above: what it orders are atomic accesses
+#endif
+  std::atomic_thread_fence(std::memory_order_acquire);
+}
 
 } // namespace detail
 } // namespace v0

@@ -24,6 +24,7 @@
 #if defined(__cpp_lib_ranges) && !defined(__clang__)
 #include <algorithm>
 #include <ranges>
+#include <stdexcept>
 #endif
 
 using namespace dictionary_test;
@@ -664,6 +665,20 @@ TEST_CASE("iteration: the ranges stand at the head of a pipeline") {
   CHECK(copied.size() == 100);
 }
 #endif
+
+TEST_CASE("iteration: a step that is refused under a lock leaves the iterator where it was") {
+  Items items;
+  const auto owners = fill(items, 0, 3);
+  auto at = items.begin();
+  const int key = at->key;
+  CHECK(items.visit(key, [&at](Item&) { CHECK_THROWS_AS(++at, std::logic_error); }));
+  CHECK_FALSE(at == items.end());
+  CHECK(at->key == key);
+  CHECK(at->value == owners.at(key));
+  std::size_t seen = 0;
+  for (; at != items.end(); ++at) ++seen;
+  CHECK(seen == 3);
+}
 
 TEST_CASE("iteration: nothing of these tests is left") {
   CHECK(Item::alive() == 0);

@@ -317,7 +317,8 @@ class WeakValueDictionary
     throw_empty();
   }
   /// The same for a key that can only be moved: an iterator that stands on this entry sees a moved-from key,
-  /// and if the move throws, the entry is gone.
+  /// and if the move throws, the entry is gone. Threads: not while another one iterates, whose loop body may be reading
+  /// that key.
   std::pair<Key, owner> popitem() {
     std::optional<typename base::popped_entry> popped;
     if (!this->take_any(popped)) throw_empty();
@@ -391,7 +392,7 @@ class WeakValueDictionary
   ///
   /// Cost: O(capacity) for begin(), or in parts for each shard: it copies the table, some twelve bytes an entry. No lock
   /// for a step; while the loop runs each erasure looks into the copy too. Throws: std::bad_alloc, also when it goes on
-  /// to a further shard.
+  /// to a further shard: then a further ++ tries again, and nothing else can be done with the iterator.
   iterator begin() const { return iterator(this->container_.first()); }
   /// The end, of every iteration.
   std::default_sentinel_t end() const noexcept { return {}; }

@@ -40,6 +40,10 @@ WEAKREF_API void relax(unsigned& spins) noexcept;
 WEAKREF_API void wait_while(const std::atomic<std::uint32_t>& word, std::uint32_t old) noexcept;
 WEAKREF_API void wake_all(std::atomic<std::uint32_t>& word) noexcept;
 
+/// What came before a value that was just read without an order is seen from here on. (Not inline: g++ warns of fences
+/// where ThreadSanitizer is on.)
+WEAKREF_API void acquire_fence() noexcept;
+
 struct WEAKREF_API default_sync {
   static constexpr void point(sync_point) noexcept {}
   static void relax(unsigned& spins) noexcept { detail::relax(spins); }

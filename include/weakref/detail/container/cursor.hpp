@@ -53,6 +53,7 @@ template <class Node, class Core> class cursor_position final : public put_off_w
  private:
   using sync = typename Core::sync;
   using shard = typename Core::shard;
+  using shard_types = typename Core::shards_type;
   enum class copying { done, retired, more_room };
 
   ~cursor_position() {
@@ -91,6 +92,9 @@ template <class Node, class Core> class cursor_position final : public put_off_w
       }
       // Nobody else hears of its death.
       if (claimed.is(entry::untracked)) (void)detail::owner_if_present(container, claimed);
+      // A look at the count that finds nobody need not be in any order with the next one at the slot, and the object may
+      // have died because another one took its place.
+      if constexpr (!shard_types::is_local) detail::acquire_fence();
       const slot now = copy_.seen(place);
       if (now == seen) break;
       seen = now;

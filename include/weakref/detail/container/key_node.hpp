@@ -6,7 +6,7 @@
 // value.
 //
 // Who may touch the mapped value? While the node is in the table: who holds the shard's lock. Before and
-// after: the one thread that has the node; a cursor that still pins it only asks whether it is in the table.
+// after: the one thread that has the node; a cursor that is still on it only asks whether it is in the table.
 // So values are copied under the lock, and moved or destroyed without it.
 
 #include <weakref/detail/container/creation.hpp>

@@ -107,7 +107,7 @@ template <class Core, class Node> class selection {
   selection(const selection&) = delete;
   selection& operator=(const selection&) = delete;
 
-  /// The caller pins the node, or its owner keeps it in the table. Throws: std::bad_alloc.
+  /// The caller pins the node, or its cursor is on it. Throws: std::bad_alloc.
   void add(Node& chosen) {
     nodes_.push_back(&chosen);
     chosen.pin();

@@ -6,6 +6,7 @@
 
 #include <weakref/assert.hpp>
 #include <weakref/detail/base/sync.hpp>
+#include <weakref/detail/base/thread_record.hpp>
 #include <weakref/ref.hpp>
 
 #include <cstddef>
@@ -78,6 +79,7 @@ template <class Container, template <class> class Projection> class iterator {
   }
   iterator& operator++() {
     WEAKREF_ASSERT(!cursor_.is_at_end(), "an iterator at its end is advanced; compare it with end() first");
+    check_not_under_lock(); // before anything is let go
     hide();
     cursor_.advance();
     show();

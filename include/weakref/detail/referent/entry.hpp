@@ -48,7 +48,8 @@ struct alignas(8) entry : watcher {
   }
 
   bool is(std::uint32_t flag) const noexcept { return (shares.load(std::memory_order_relaxed) & flag) != 0; }
-  /// Under the lock of the shard that holds the entry, or on top of another share.
+  /// Under the lock of the shard that holds the entry, or on top of another share: one's own, or the one that a cursor's
+  /// claim holds fast.
   void pin() noexcept { shares.fetch_add(one_share, std::memory_order_relaxed); }
 
   std::atomic<std::uint32_t> shares;

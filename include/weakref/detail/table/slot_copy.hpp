@@ -37,6 +37,7 @@
 //              |                | order for all (seq_cst): one at least sees the other. If both do, a pin was for nothing
 //   5          | c              | both change `current` in one step: either c's fails, or 5 finds the pin
 //   3          | b, twice       | each of the entries that `current` may name has its pin, or is named no more
+//   4          | b, then the former one dies | who finds it dead sees what came before that: b (a fence, cursor.hpp)
 //   4          | the entry dies | c's pin comes before the death drops its shares; and it leaves the weak_ptr of an entry
 //              |                | alone that is being read (entry::is_read; core.hpp, discard_evicted)
 //   a          | a new entry at the same address | the former one was crossed out, so the new one is not found; and

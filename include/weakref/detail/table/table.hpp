@@ -177,7 +177,7 @@ template <class Allocator, class Mutex = null_mutex> class table {
 
   /// Hands everything out: slots and, in them, the entries. What was asked to be kept goes too.
   void take_all(slots_type& slots) noexcept {
-    if (copies_ != nullptr) [[unlikely]]
+    if (copies_ != nullptr && size() != 0) [[unlikely]]
       slots_.for_each([this](entry& each) { change_copies(each, nullptr); });
     ++changes_;
     slots_.swap(slots);
