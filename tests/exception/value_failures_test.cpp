@@ -26,7 +26,7 @@ using dictionary_test::waiting_mutex;
 namespace {
 
 // As many as the last table of an unsplit dictionary holds: the next one makes it split.
-constexpr int full = 172;
+constexpr int full = 142;
 
 template <class Mutex>
 using With = weakref::WeakValueDictionary<Key, fragile, faulty_hash, faulty_equal,
