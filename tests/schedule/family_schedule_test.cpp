@@ -250,6 +250,7 @@ TEST_CASE("schedules: a copy for one who waits asks for what he is creating, and
   holds(make_scenario<state>({&state::create_value, &state::create_thing},
                              [](state& s) {
                                expect(s.results[0] == s.results[1], "both got one value");
+                               expect(s.things.empty(), "nobody who has gone has been given an owner");
                                observe(s.outcome);
                              }),
         {"nobody waited", "refused"}, {.preemptions = 3});
@@ -263,6 +264,7 @@ TEST_CASE("schedules: a copy for one who waits asks for what he is creating, and
   holds(make_scenario<state>({&state::create_value, wait, create},
                              [](state& s) {
                                expect(s.results[0] == s.results[1], "both got one value");
+                               expect(s.things.empty(), "nobody who has gone has been given an owner");
                                observe(s.outcome);
                              }),
         {"nobody waited", "refused", "not refused"}, {.preemptions = 3});
