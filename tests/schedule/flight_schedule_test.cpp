@@ -109,6 +109,14 @@ TEST_CASE("schedules: a factory fails, and a waiting thread runs its own") {
           {}, {.preemptions = 5});
 }
 
+// Who shares a variable so has a race of his own, and ThreadSanitizer says so; what he has asked for must be found all the
+// same.
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define WEAKREF_TSAN 1
+#endif
+#endif
+#if !defined(__SANITIZE_THREAD__) && !defined(WEAKREF_TSAN)
 TEST_CASE("schedules: a factory changes the variable that another thread has asked with") {
   struct state : flights {
     int key = 1;
@@ -133,6 +141,7 @@ TEST_CASE("schedules: a factory changes the variable that another thread has ask
                              }),
         {"before", "after"}, {.preemptions = 4});
 }
+#endif
 
 TEST_CASE("schedules: two factories that need each other's keys: one of them is refused") {
   struct state : flights {
