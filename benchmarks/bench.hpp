@@ -138,6 +138,15 @@ void ask(const std::string& name, std::size_t batch, std::size_t operations, Fun
       ->UseManualTime();
 }
 
+// ask.operator()<Keys>(size) for each kind of key and each size.
+template <class Ask> void for_each_kind_and_size(Ask ask) {
+  for (std::size_t size : sizes) {
+    ask.template operator()<random_keys>(size);
+    ask.template operator()<text_keys>(size);
+    ask.template operator()<id_keys>(size);
+  }
+}
+
 } // namespace bench
 
 #endif

@@ -12,9 +12,8 @@
 // counted against them.
 
 #include "bench.hpp"
-#include "peers.hpp"
+#include "caches.hpp"
 #include "threads.hpp"
-#include "weakref_maps.hpp"
 #include "zipf.hpp"
 
 namespace {
@@ -68,30 +67,11 @@ template <class Map, class Keys> void create(benchmark::State& state, std::size_
       [&](std::size_t number) { full.run(number, threads); }, batches_before(threads));
 }
 
-template <class Keys, class... Map> void ask_all(types<Map...>, std::size_t size, std::size_t threads) {
-  (ask_threads<Keys, Map>(
-       "get_or_create", size, threads, draws_of_each(threads) * threads, draws_wanted,
-       [=](benchmark::State& state, std::size_t) { create<Map, Keys>(state, size, threads); }),
-   ...);
-}
-
-template <class Keys> void ask_about(std::size_t size) {
-  using key = typename Keys::type;
-  if (size <= few) {
-    ask_all<Keys>(lazy_peers<key>() + erasing_peers<key>() + ours<key>(), size, 1);
-  } else {
-    ask_all<Keys>(few_lazy_peers<key>() + few_erasing_peers<key>() + types<weakref_emplaced<key>>(), size, 1);
-  }
-  ask_all<Keys>(sharing_lazy_peers<key>() + few_erasing_peers<key>() + types<weakref_emplaced<key>>(), size,
-                2);
-}
-
 } // namespace
 
 void bench::register_benchmarks() {
-  for (std::size_t size : sizes) {
-    ask_about<random_keys>(size);
-    ask_about<text_keys>(size);
-    ask_about<id_keys>(size);
-  }
+  ask_caches("get_or_create",
+             []<class Map, class Keys>(benchmark::State& state, std::size_t size, std::size_t threads) {
+               create<Map, Keys>(state, size, threads);
+             });
 }

@@ -58,9 +58,5 @@ template <class Keys> void ask_about(std::size_t size) {
 } // namespace
 
 void bench::register_benchmarks() {
-  for (std::size_t size : sizes) {
-    ask_about<random_keys>(size);
-    ask_about<text_keys>(size);
-    ask_about<id_keys>(size);
-  }
+  for_each_kind_and_size([]<class Keys>(std::size_t size) { ask_about<Keys>(size); });
 }

@@ -104,10 +104,8 @@ class weak_pointers {
 } // namespace
 
 void bench::register_benchmarks() {
+  for_each_kind_and_size([]<class Keys>(std::size_t size) { ask_about<Keys>(size); });
   for (std::size_t size : sizes) {
-    ask_about<random_keys>(size);
-    ask_about<text_keys>(size);
-    ask_about<id_keys>(size);
     for (std::size_t threads : {1U, 2U}) ask_one<weak_pointers, indices>("hit", size, threads, 0, hit);
   }
   // What statistics cost where they are wanted.

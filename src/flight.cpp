@@ -19,7 +19,7 @@ constinit std::atomic<std::uint32_t> deliveries{0};
 
 bool begin_wait(waiting& self) noexcept {
   thread_record& thread = this_thread();
-  if (thread.deliveries != 0) return false;
+  if (thread.delivering != 0) return false;
   const std::lock_guard lock(wait_graph);
   // Followed records are alive: each belongs to a creator that is inside its flight.
   for (const thread_record* at = self.creator; at != nullptr;) {

@@ -10,6 +10,7 @@
 
 #include "support/counting_new.hpp"
 #include "support/journal.hpp"
+#include "support/sanitizers.hpp"
 #include "support/unraisable.hpp"
 
 #include <doctest/doctest.h>
@@ -399,13 +400,6 @@ TEST_CASE("defer: the destructor of an enabled object that dies in a visit may e
 namespace {
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define WEAKREF_DEFER_TEST_LARGE_FRAMES
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define WEAKREF_DEFER_TEST_LARGE_FRAMES
-#endif
-#endif
-#if defined(WEAKREF_DEFER_TEST_LARGE_FRAMES)
 constexpr int chain_length = 1000; // a sanitizer's frames take most of a kilobyte
 #elif defined(__OPTIMIZE__)
 constexpr int chain_length = 100000;

@@ -128,7 +128,7 @@ inline void check_thread_record() {
   CHECK(thread.first_death == nullptr);
   CHECK(thread.first_work == nullptr);
   CHECK(thread.waits == nullptr);
-  CHECK(thread.deliveries == 0);
+  CHECK(thread.delivering == 0);
 }
 
 /// Calls `run` with the failure after `budget` calls. Says whether one left it; a failure that it swallowed is

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "support/child_output.hpp"
+#include "support/sanitizers.hpp"
 
 namespace {
 
@@ -51,14 +52,6 @@ const std::string all_known = "known known known known known known";
 const std::string all_refused = "refused refused refused refused refused refused";
 // What the first side makes with the library is known to the other; nothing else is.
 const std::string first_known = "refused known refused refused refused known";
-
-#if defined(__SANITIZE_THREAD__)
-#define WEAKREF_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define WEAKREF_TSAN 1
-#endif
-#endif
 
 // -- The end of the program, and of threads ------------------------------------------------------------
 
@@ -264,7 +257,7 @@ TEST_CASE("process: a plugin that has ended its finalizers can be unloaded") {
 }
 
 // TSan calls what std::atexit was given in a plugin only at exit, when the plugin is gone.
-#if !defined(WEAKREF_TSAN)
+#if !defined(__SANITIZE_THREAD__)
 TEST_CASE("process: a library that is unloaded with its only user runs the finalizers then") {
   for (const char* visibility : visibilities) {
     for (const char* kind : {"copy", "plugin"}) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "scheduler.hpp"
+#include "support/sanitizers.hpp"
 
 #include <algorithm>
 #include <array>
@@ -17,15 +18,6 @@
 
 #if defined(__linux__)
 #include <sched.h>
-#endif
-
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define __SANITIZE_THREAD__ 1
-#endif
-#if __has_feature(address_sanitizer)
-#define __SANITIZE_ADDRESS__ 1
-#endif
 #endif
 
 extern "C" {

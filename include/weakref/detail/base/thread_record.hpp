@@ -23,7 +23,7 @@ struct thread_record {
   /// Calls of user code under a container's lock that this thread is inside of.
   std::uint32_t depth = 0;
   /// Flights whose results it is copying for those who wait (flight.hpp).
-  std::uint32_t deliveries = 0;
+  std::uint32_t delivering = 0;
   /// Where the control block being made shall lie (block.hpp).
   void* control_block_place = nullptr;
   /// Deaths put off, oldest first, linked through their watch lists.
@@ -34,7 +34,7 @@ struct thread_record {
   put_off_work* last_work = nullptr;
   /// Its wait for another's flight (flight.hpp); read by others under the wait graph's lock.
   waiting* waits = nullptr;
-  /// The factories this thread is inside of, the innermost first, where assertions are checked (single_flight.hpp).
+  /// The factories this thread is inside of, the innermost first, where assertions are checked (flight.hpp).
   factory_call* factory = nullptr;
 };
 

@@ -87,12 +87,9 @@ template <class Core, class Node> class after_unlock {
     wanted().is_first = true;
   }
 
-  /// Takes out the dead among so many entries, or in so many slots, from the rover on.
-  void sweep(shard& locked, std::uint32_t entries, std::uint32_t slots) noexcept {
-    take_dead(wanted(), locked, entries, slots);
-  }
+  /// Takes out all the dead.
   void sweep_all(shard& locked) noexcept {
-    sweep(locked, std::numeric_limits<std::uint32_t>::max(), locked.entries.index_end());
+    take_dead(wanted(), locked, std::numeric_limits<std::uint32_t>::max(), locked.entries.index_end());
   }
   /// Takes the entry there out if nobody else will: it is untracked, and its object is dead. Says whether it was.
   bool take_if_dead(shard& locked, std::uint32_t index) noexcept {

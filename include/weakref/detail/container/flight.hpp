@@ -66,8 +66,8 @@ extern WEAKREF_API std::atomic<std::uint32_t> deliveries;
 /// wait for it, and are in no flight from which a refusal could take them.
 class delivering {
  public:
-  delivering() noexcept { ++this_thread().deliveries; }
-  ~delivering() { --this_thread().deliveries; }
+  delivering() noexcept { ++this_thread().delivering; }
+  ~delivering() { --this_thread().delivering; }
   delivering(const delivering&) = delete;
   delivering& operator=(const delivering&) = delete;
 };

@@ -27,15 +27,18 @@ static_assert(sizeof(void*) <= 8);
 // The addresses of user space have 48 bits at most: on AArch64 all of them, on x86-64 one less, unless a program asks for
 // more (then storing throws address_error). Where the top byte of a pointer carries a tag it must be kept whole; then
 // slots hold no part of the hash, and what would be read off them is read in the entries.
-#if defined(WEAKREF_WHOLE_POINTERS) || (defined(__ANDROID__) && defined(__aarch64__)) ||                     \
-    defined(__ARM_FEATURE_MEMORY_TAGGING) || defined(__SANITIZE_HWADDRESS__)
-inline constexpr unsigned fragment_bits = 0;
+#if !defined(WEAKREF_WHOLE_POINTERS)
+#if (defined(__ANDROID__) && defined(__aarch64__)) || defined(__ARM_FEATURE_MEMORY_TAGGING) ||               \
+    defined(__SANITIZE_HWADDRESS__)
+#define WEAKREF_WHOLE_POINTERS
 #elif defined(__has_feature)
 #if __has_feature(hwaddress_sanitizer) || __has_feature(memtag_heap)
-inline constexpr unsigned fragment_bits = 0;
-#else
-inline constexpr unsigned fragment_bits = 16;
+#define WEAKREF_WHOLE_POINTERS
 #endif
+#endif
+#endif
+#if defined(WEAKREF_WHOLE_POINTERS)
+inline constexpr unsigned fragment_bits = 0;
 #else
 inline constexpr unsigned fragment_bits = 16;
 #endif

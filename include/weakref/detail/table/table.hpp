@@ -17,15 +17,15 @@
 // Everything rests on one rule: **all groups between an entry's home and the entry are full.** Insertion keeps it by
 // taking the first empty slot. Erasure keeps it by calling somebody back: if others have passed the group, the nearest of
 // them takes the slot, and leaves a gap farther on, where the same is asked. There are no tombstones, so churn leaves no
-// trace (measured without the calls, at three quarters full: after ten turnovers 20 % of the entries lay away from home
-// instead of 7 %, a miss read 2.4 lines instead of 1.4, and most counts stood at 15 for ever). With the rule a group
-// that has a gap was passed by nobody, and its counts, however far they had saturated, are 0 again.
+// trace (benchmarks/turnover.cpp, three quarters full: after ten turnovers without the calls 27 % of the entries lie away from
+// home instead of 7 %, and a miss reads 4.4 lines instead of 1.4). With the rule a group that has a gap was passed by
+// nobody, and its counts, however far they had saturated, are 0 again.
 //
 // The number of groups is any number: home = hash * groups / 2^32, so the table grows by half instead of doubling, and a
 // slot costs 12 to 18 bytes an entry. And it makes a home an interval of hashes: in a table so large that tag and
 // fragment tell the hashes of one interval apart, the place is the hash, and growing reads no entry.
 //
-// At most three quarters of the slots are in use: at four fifths a miss would read 1.8 lines instead of 1.4.
+// At most three quarters of the slots are in use: at four fifths a miss would read 1.7 lines instead of 1.4.
 //
 // A table of which less than an eighth is in use is sparse: a loop over it, or a search for any entry, would cost
 // what it once held instead of what it holds. It moves into one with twice the room that it needs, so that as many
